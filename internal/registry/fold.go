@@ -1,0 +1,38 @@
+package registry
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Fold maps strings that differ only in case to one key: Unicode simple case folding, rune by
+// rune (decisions, OpenClinica 17). Identifiers, OIDs, codes and e-mail addresses are unique
+// by their folded form.
+func Fold(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c >= utf8.RuneSelf || ('A' <= c && c <= 'Z') {
+			return strings.Map(foldRune, s)
+		}
+	}
+	return s
+}
+
+// foldRune picks one rune for each orbit of simple folding: the smallest lower-case letter of
+// the orbit, or its smallest rune if it has no lower-case letter.
+func foldRune(r rune) rune {
+	if r < utf8.RuneSelf {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}
+	best, lower := r, unicode.IsLower(r)
+	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+		isLower := unicode.IsLower(next)
+		if (isLower && !lower) || (isLower == lower && next < best) {
+			best, lower = next, isLower
+		}
+	}
+	return best
+}

@@ -1,0 +1,225 @@
+package registry
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	"rollcall/internal/audit"
+	"rollcall/internal/fault"
+)
+
+// Service is the one way in to the registry for every dialect, job, page and command.
+type Service struct {
+	store Store
+	codes *CodeBook
+	clock func() time.Time
+
+	catalogMu sync.Mutex
+	catalog   *Catalog
+
+	queuesMu sync.Mutex
+	queues   map[StudyID]*queue
+}
+
+// NewService makes a service on a store. The code book seals access codes; the clock is asked
+// once for each transaction.
+func NewService(store Store, codes *CodeBook, clock func() time.Time) *Service {
+	return &Service{store: store, codes: codes, clock: clock, queues: map[StudyID]*queue{}}
+}
+
+// Now is the registry's time: UTC, to the microsecond.
+func (s *Service) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
+
+// Catalog answers every study and site as they are now. It reads them again only when they
+// have changed.
+func (s *Service) Catalog(ctx context.Context) (*Catalog, error) {
+	version, err := s.store.CatalogVersion(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read catalog version: %w", err)
+	}
+	s.catalogMu.Lock()
+	defer s.catalogMu.Unlock()
+	if s.catalog != nil && s.catalog.Version == version {
+		return s.catalog, nil
+	}
+	catalog, err := s.store.Catalog(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read catalog: %w", err)
+	}
+	s.catalog = catalog
+	return catalog, nil
+}
+
+// Batch is what one caller wants written in one go.
+type Batch struct {
+	Group
+
+	// Events are remembered with the batch, whatever its changes do: reads of access codes,
+	// for example.
+	Events []audit.Event
+
+	// Step, if not nil, is asked for the progress of the job that the batch belongs to, once
+	// its results are known. The progress commits with the batch. It may be asked again, and
+	// must have no effects.
+	Step func(results []Result) *JobStep
+}
+
+// Apply makes the changes in order and answers one result for each. It returns when what was
+// written is durable. An error means that nothing of the batch was written.
+func (s *Service) Apply(ctx context.Context, study StudyID, changes ...Change) ([]Result, error) {
+	return s.ApplyBatch(ctx, study, &Batch{Group: Group{Changes: changes}})
+}
+
+// ApplyBatch makes one batch. Batches of one study that are asked for at the same time share
+// a transaction, so that durability costs little under load; each still stands for itself: an
+// error of one never fails another.
+func (s *Service) ApplyBatch(ctx context.Context, study StudyID, batch *Batch) ([]Result, error) {
+	return s.queueOf(study).do(ctx, batch)
+}
+
+func (s *Service) queueOf(study StudyID) *queue {
+	s.queuesMu.Lock()
+	defer s.queuesMu.Unlock()
+	q, ok := s.queues[study]
+	if !ok {
+		q = &queue{commit: func(ctx context.Context, batches []*Batch) ([][]Result, error) {
+			return s.commit(ctx, study, batches)
+		}}
+		s.queues[study] = q
+	}
+	return q
+}
+
+// decideRounds bounds how often Decide may ask for more. Each round that asks makes something
+// known, and the identifiers it asks for are bounded by the tries of generation.
+const decideRounds = 64
+
+// commit decides and writes batches in one transaction.
+func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][]Result, error) {
+	groups := make([]Group, len(batches))
+	registrations := 0
+	for i, b := range batches {
+		groups[i] = b.Group
+		for j := range b.Changes {
+			if b.Changes[j].Register {
+				registrations++
+			}
+		}
+	}
+	var seed [32]byte
+	rand.Read(seed[:]) // never fails: crypto/rand ends the program rather than return short
+	codes := s.codes.Draw(registrations)
+	var results [][]Result
+	err := s.store.InStudy(ctx, id, func(ctx context.Context, tx Tx) error {
+		now := s.Now()
+		out, err := s.decide(ctx, tx, now, seed, codes, groups)
+		if err != nil {
+			return err
+		}
+		for _, b := range batches {
+			out.Events = append(out.Events, b.Events...)
+		}
+		for i := range out.Events {
+			out.Events[i].At = now
+		}
+		if !out.changesNothing() {
+			if err := tx.Write(ctx, now, out); err != nil {
+				return fmt.Errorf("write changes: %w", err)
+			}
+		}
+		results = out.Results
+		return saveSteps(ctx, tx, now, batches, results)
+	})
+	return results, err
+}
+
+func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byte, codes []FreshCode, groups []Group) (*Outcome, error) {
+	study, err := tx.Study(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read study: %w", err)
+	}
+	counters, err := tx.Counters(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read counters: %w", err)
+	}
+	before := NewBefore(now, seed, counters, codes)
+	ask := FirstAsk(groups, codes)
+	for range decideRounds {
+		if !ask.empty() {
+			known, err := tx.Load(ctx, ask)
+			if err != nil {
+				return nil, fmt.Errorf("load participants: %w", err)
+			}
+			before.Learn(ask, known)
+		}
+		out := Decide(study, before, groups)
+		if out.Missing == nil {
+			return out, nil
+		}
+		ask = out.Missing
+		fresh := s.codes.Draw(ask.Codes)
+		ask.Codes = 0
+		before.Codes = append(before.Codes, fresh...)
+		for _, code := range fresh {
+			ask.Fingerprints = append(ask.Fingerprints, code.Fingerprint)
+		}
+	}
+	return nil, fault.New(fault.Internal, "", "the batch could not be decided")
+}
+
+func saveSteps(ctx context.Context, tx Tx, now time.Time, batches []*Batch, results [][]Result) error {
+	for i, b := range batches {
+		if b.Step == nil {
+			continue
+		}
+		step := b.Step(results[i])
+		step.At = now
+		if err := tx.SaveStep(ctx, step); err != nil {
+			return fmt.Errorf("save job progress: %w", err)
+		}
+	}
+	return nil
+}
+
+// Find finds a participant by identifier without regard to case; fault ParticipantUnknown if
+// there is none.
+func (s *Service) Find(ctx context.Context, study StudyID, identifier string) (*Participant, error) {
+	p, err := s.store.ParticipantByIdentifier(ctx, study, identifier)
+	if err != nil {
+		return nil, fmt.Errorf("find participant: %w", err)
+	}
+	if p == nil {
+		return nil, unknownParticipant().Err
+	}
+	return p, nil
+}
+
+// FindByID finds a participant by its internal identity; fault ParticipantUnknown if there is
+// none.
+func (s *Service) FindByID(ctx context.Context, study StudyID, id ID) (*Participant, error) {
+	p, err := s.store.ParticipantByID(ctx, study, id)
+	if err != nil {
+		return nil, fmt.Errorf("find participant: %w", err)
+	}
+	if p == nil {
+		return nil, unknownParticipant().Err
+	}
+	return p, nil
+}
+
+// Participants lists up to limit participants in order of creation from the one after
+// afterSeq; a nil site means the whole study.
+func (s *Service) Participants(ctx context.Context, study StudyID, site *SiteID, afterSeq int64, limit int) ([]*Participant, error) {
+	page, err := s.store.Participants(ctx, study, site, afterSeq, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list participants: %w", err)
+	}
+	return page, nil
+}
+
+// AccessCode reveals a participant's access code, "" if there is none. The caller has its
+// reading remembered as [audit.AccessCodeRead] before it shows the code to anybody.
+func (s *Service) AccessCode(p *Participant) (string, error) { return s.codes.Open(p.AccessCode) }
