@@ -1,0 +1,170 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"rollcall/internal/fault"
+)
+
+// maxHashing is how many password hashes are computed at once. Each takes 19 MiB, so memory
+// stays flat however many sign in.
+const maxHashing = 2
+
+// Config is what [New] needs.
+type Config struct {
+	Store      Store
+	SigningKey []byte           // SigningKeySize bytes, kept in the database
+	Now        func() time.Time // the clock
+	TokenTTL   time.Duration    // how long a token from [Service.SignIn] is good for; 0 means DefaultTokenTTL
+}
+
+// Service signs users in and tells who a token belongs to. It is safe for concurrent use.
+type Service struct {
+	directory  *directoryCache
+	signingKey []byte
+	now        func() time.Time
+	ttl        time.Duration
+
+	throttle *throttle
+	hashing  chan struct{} // holds a token for each hash that is being computed
+
+	// compare is VerifyPassword; tests count its calls.
+	compare func(hash, password string) (bool, error)
+	// nobody is a hash that nobody's password has, so that an unknown user costs what a known
+	// one does.
+	nobody string
+}
+
+// New makes a service.
+func New(c Config) (*Service, error) {
+	if c.Store == nil || c.Now == nil {
+		return nil, errors.New("access: store and clock are required")
+	}
+	if len(c.SigningKey) != SigningKeySize {
+		return nil, fmt.Errorf("access: the signing key has %d bytes, want %d", len(c.SigningKey), SigningKeySize)
+	}
+	nobody := passwordHash{
+		memory: hashMemory, passes: hashPasses, threads: hashThreads,
+		salt: make([]byte, saltBytes), key: make([]byte, keyBytes),
+	}
+	s := &Service{
+		directory:  newDirectoryCache(c.Store),
+		signingKey: c.SigningKey,
+		now:        c.Now,
+		ttl:        c.TokenTTL,
+		throttle:   newThrottle(),
+		hashing:    make(chan struct{}, maxHashing),
+		compare:    VerifyPassword,
+		nobody:     nobody.String(),
+	}
+	if s.ttl <= 0 {
+		s.ttl = DefaultTokenTTL
+	}
+	return s, nil
+}
+
+// SignIn answers a token for the user whose password it is. RemoteAddr is the client's address,
+// with or without a port. An unknown user and a wrong password are the same
+// [fault.Unauthenticated] with [SignInFailed], and take the same time. After two failures in a
+// minute from one address (one /64 of IPv6) it answers [fault.TooMany] with
+// [SignInThrottled], to the right password too.
+func (s *Service) SignIn(ctx context.Context, username, password, remoteAddr string) (string, error) {
+	address, err := s.throttle.enter(ctx, remoteAddr, s.now())
+	if err != nil {
+		return "", err
+	}
+	defer s.throttle.leave(address)
+	if wait := s.throttle.wait(address, s.now()); wait > 0 {
+		return "", errThrottled(wait)
+	}
+	user, err := s.checkPassword(ctx, username, password)
+	if err != nil {
+		return "", err
+	}
+	if user == nil {
+		s.throttle.fail(address, s.now())
+		return "", fault.New(fault.Unauthenticated, SignInFailed, "the user name or the password is wrong")
+	}
+	return s.mint(userHolder, user.Username, s.ttl)
+}
+
+// checkPassword returns the user if the password is theirs, nil if it is not or if there is no
+// such user. It computes exactly one hash either way.
+func (s *Service) checkPassword(ctx context.Context, username, password string) (*User, error) {
+	directory, err := s.directory.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	user, known := directory.User(username)
+	hash := s.nobody
+	if known && CheckPasswordHash(user.PasswordHash) == nil {
+		hash = user.PasswordHash
+	}
+	select {
+	case s.hashing <- struct{}{}:
+		defer func() { <-s.hashing }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait to check a password: %w", ctx.Err())
+	}
+	matches, err := s.compare(hash, password)
+	if err != nil {
+		return nil, fmt.Errorf("check password: %w", err)
+	}
+	if !matches || hash == s.nobody {
+		return nil, nil
+	}
+	return user, nil
+}
+
+func errThrottled(wait time.Duration) error {
+	err := fault.New(fault.TooMany, SignInThrottled, "too many failed sign-ins from this address")
+	err.RetryAfterSeconds = int(math.Ceil(wait.Seconds()))
+	return err
+}
+
+// IssueToken answers a token for a user on an operator's word, without a password; ttl 0 means
+// the default. The caller remembers it as [audit.TokenIssuedByOperator]. It answers
+// [fault.NotFound] with [UserUnknown] if there is no such user.
+func (s *Service) IssueToken(ctx context.Context, username string, ttl time.Duration) (string, error) {
+	directory, err := s.directory.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	user, ok := directory.User(username)
+	if !ok {
+		return "", fault.New(fault.NotFound, UserUnknown, "there is no user %q", username)
+	}
+	if ttl <= 0 {
+		ttl = s.ttl
+	}
+	return s.mint(userHolder, user.Username, ttl)
+}
+
+// Authenticate tells who a token belongs to and what they hold now, not when it was issued.
+// The token comes without the word Bearer. It answers [fault.Unauthenticated] with
+// [TokenInvalid] or [TokenExpired]; a holder who has been removed has no valid token.
+func (s *Service) Authenticate(ctx context.Context, token string) (*Principal, error) {
+	claims, err := s.verify(token)
+	if err != nil {
+		return nil, err
+	}
+	directory, err := s.directory.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch claims.Kind {
+	case userHolder:
+		if user, ok := directory.User(claims.Subject); ok {
+			return &Principal{Name: user.Username, Grants: user.Grants}, nil
+		}
+	case serviceHolder:
+		if account, ok := directory.ServiceAccount(claims.Subject); ok {
+			return &Principal{Name: account.Name, Service: true, Studies: account.Studies}, nil
+		}
+	}
+	return nil, errTokenInvalid()
+}
