@@ -11,6 +11,7 @@ type Before struct {
 	Now      time.Time // UTC, to the microsecond
 	Seed     [32]byte  // from a cryptographic source; Decide draws all its randomness from it
 	Counters Counters
+	Rules    []Rule      // of the study's segments
 	Codes    []FreshCode // access codes to give out, drawn beforehand
 
 	// What is known. A key that is present with a nil or zero value is known to be free; an

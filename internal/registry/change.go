@@ -20,6 +20,7 @@ const (
 	Unlock                 // undo Lock
 	Withdraw               // the participant leaves the study; never undone
 	Delete                 // erase it and every personal value about it
+	Revisit                // look again to which segments it belongs
 )
 
 // Edits is a set of new field values; "" clears a field. The zero value changes nothing.
@@ -37,6 +38,24 @@ func (e *Edits) Set(f Field, value string) {
 // Get returns the field's new value, if one was given.
 func (e *Edits) Get(f Field) (value string, given bool) {
 	return e.values[f], e.given&(1<<f) != 0
+}
+
+// drop takes a field's new value back.
+func (e *Edits) drop(f Field) {
+	e.given &^= 1 << f
+	e.values[f] = ""
+}
+
+// fill gives every field that has no new value the one of other, if that has one.
+func (e *Edits) fill(other *Edits) {
+	for f := range FieldCount {
+		if _, given := e.Get(f); given {
+			continue
+		}
+		if value, given := other.Get(f); given {
+			e.Set(f, value)
+		}
+	}
 }
 
 // Empty tells whether no field was given.
@@ -65,8 +84,10 @@ type Change struct {
 	Place    Place
 	Edits    Edits
 	Custom   map[string]string // custom fields by name; "" clears
+	IfNew    Edits             // details for a participant who is added, where Edits has none
 	Register bool              // register for Participate
 	AddOnly  bool              // an existing participant is an error
+	Invite   bool              // queue an invitation if this adds the participant
 
 	Invitation        *InvitationStatus
 	ExcludeFromExport *bool

@@ -57,6 +57,30 @@ func customValues(study *Study, c *Change, edits *Edits) (map[string]string, *fa
 	return values, nil
 }
 
+// secondaryAlias checks a secondary identifier that was written as such: for the dialect it is
+// an alias for a custom field, which the study has to define. Where it does not, clearing it
+// is passed over, since what is not shown is not touched.
+func secondaryAlias(study *Study, p *Profile, edits *Edits) *fault.Error {
+	text, given := edits.Get(SecondaryID)
+	if !given || !p.secondaryIsCustom {
+		return nil
+	}
+	field, defined := study.CustomField(SecondaryIdentifierField)
+	if !defined {
+		if text == "" {
+			edits.drop(SecondaryID)
+			return nil
+		}
+		return fault.New(fault.Invalid, UnknownField, "the study defines no such field").In(SecondaryID.String())
+	}
+	value, ferr := customForm(field, text)
+	if ferr != nil {
+		return ferr.In(SecondaryID.String())
+	}
+	edits.Set(SecondaryID, value)
+	return nil
+}
+
 // customForm brings a custom field's value into its stored form; "" stays "".
 func customForm(field CustomField, text string) (string, *fault.Error) {
 	name := CustomFieldsName + "." + field.Name
@@ -82,6 +106,7 @@ func customForm(field CustomField, text string) (string, *fault.Error) {
 		value, ok = booleanForm(value)
 	case DateField:
 		value, ok = dateForm(value)
+	default:
 	}
 	if !ok {
 		return "", fault.New(fault.Invalid, Malformed, "is not of the field's type, %s", field.Type).In(name)
@@ -124,4 +149,13 @@ func applyCustom(p *Participant, values map[string]string, fields []audit.FieldC
 	}
 	p.Custom = custom
 	return fields
+}
+
+// CustomValue is the value of a custom field by its defined name, "" where unset. The
+// secondary identifier is a detail that shows as a custom field.
+func (p *Participant) CustomValue(name string) string {
+	if Fold(name) == Fold(SecondaryIdentifierField) {
+		return p.Details[SecondaryID]
+	}
+	return p.Custom[name]
 }

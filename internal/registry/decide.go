@@ -36,6 +36,7 @@ func Decide(study *Study, before *Before, groups []Group) *Outcome {
 		return &Outcome{Missing: &d.ask.Ask}
 	}
 	d.layer.writeInto(out)
+	out.Memberships = d.memberships()
 	return out
 }
 
@@ -78,7 +79,9 @@ func (d *decision) group(g *Group) []Result {
 			}
 			return results
 		}
-		touched[r.Participant.ID] = true
+		if r.Participant != nil { // a Revisit may find nobody
+			touched[r.Participant.ID] = true
+		}
 		results[i] = r
 	}
 	d.layer.settle()
@@ -87,10 +90,14 @@ func (d *decision) group(g *Group) []Result {
 
 func (d *decision) change(c *Change) Result {
 	d.reseed()
-	if c.Action == Upsert {
+	switch c.Action {
+	case Upsert:
 		return d.upsert(c)
+	case Revisit:
+		return d.revisit(c)
+	default:
+		return d.act(c)
 	}
-	return d.act(c)
 }
 
 // named is the participant whom a change names as things stand; nil if it names none.
@@ -149,17 +156,18 @@ func (d *decision) save(c *Change, was, now *Participant) {
 	}
 }
 
-// newID makes a UUIDv7 whose order within the batch is the order of creation.
+// newID makes a UUIDv7. The 32 bits after the milliseconds count the study's participants, so
+// that the order of IDs is the order of creation; 42 random bits tell studies apart.
 func (d *decision) newID() ID {
 	var id ID
 	ms := uint64(d.before.Now.UnixMilli())
 	for i := range 6 {
 		id[i] = byte(ms >> (40 - 8*i))
 	}
-	binary.BigEndian.PutUint64(id[8:], d.random.Uint64())
-	nth := d.layer.counters.LastSeq - d.before.Counters.LastSeq // 18 bits of it are enough for a batch
-	id[6], id[7] = 0x70|byte(nth>>14)&0x0f, byte(nth>>6)
-	id[8] = 0x80 | byte(nth)&0x3f
+	seq := uint64(uint32(d.layer.counters.LastSeq))
+	high, low := seq>>20, seq&(1<<20-1)
+	id[6], id[7] = 0x70|byte(high>>8), byte(high)
+	binary.BigEndian.PutUint64(id[8:], 0b10<<62|low<<42|d.random.Uint64N(1<<42))
 	return id
 }
 
@@ -199,6 +207,7 @@ func (l *layer) writeInto(out *Outcome) {
 	out.Counters = &l.counters
 	out.Deleted = l.deleted
 	out.Events = l.events
+	out.Invited = slices.DeleteFunc(l.invited, func(id ID) bool { return slices.Contains(l.deleted, id) })
 	for i := range out.Events {
 		if e := &out.Events[i]; slices.Contains(l.deleted, e.Participant) {
 			e.Fields, e.Identifier = nil, ""

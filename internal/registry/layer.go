@@ -14,13 +14,15 @@ type layer struct {
 	oids   map[string]bool
 	claims map[Claim]ID // zero value: released
 
-	counters Counters
-	nextCode int
-	written  []ID // in order of first write
-	isNew    map[ID]bool
-	deleted  []ID
-	codes    map[Fingerprint]ID
-	events   []audit.Event
+	counters  Counters
+	nextCode  int
+	written   []ID // in order of first write
+	isNew     map[ID]bool
+	deleted   []ID
+	codes     map[Fingerprint]ID
+	events    []audit.Event
+	revisited []ID // looked at again, without a change
+	invited   []ID // newly added, to be invited
 }
 
 func newLayer(base *Before, below *layer) *layer {
@@ -139,5 +141,7 @@ func (l *layer) settle() {
 	}
 	b.deleted = append(b.deleted, l.deleted...)
 	b.events = append(b.events, l.events...)
+	b.revisited = append(b.revisited, l.revisited...)
+	b.invited = append(b.invited, l.invited...)
 	b.counters, b.nextCode = l.counters, l.nextCode
 }

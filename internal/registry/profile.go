@@ -37,6 +37,7 @@ type Profile struct {
 	phonesByNumber      bool // a phone number that differs in form alone is no change
 	writesWithdrawn     bool // a withdrawn participant can be updated
 	hidesRemoved        bool // a removed participant does not exist
+	secondaryIsCustom   bool // the secondary identifier is an alias for a custom field of that name
 }
 
 // What may be written is OpenClinica's: spec "participants", Field Validation Rules, and
@@ -99,6 +100,7 @@ var myDataHelps = Profile{
 	phonesByNumber:    true,
 	writesWithdrawn:   true,
 	hidesRemoved:      true,
+	secondaryIsCustom: true,
 }
 
 // Staff work on records as such, not on their fields: they remove, restore, lock and unlock.
@@ -120,11 +122,10 @@ func Staff() *Profile { return &staff }
 func (p *Profile) Limit(f Field) int { return p.limits[f] }
 
 // identifier brings an identifier into the form in which it is stored, or says what is wrong.
-// A blank one is not an error here.
+// A blank one is not an error here. Space around it is never part of it: a dialect that trims
+// could not name such a participant, and would make a twin (decisions, Both).
 func (p *Profile) identifier(text string) (string, *fault.Error) {
-	if p.trims {
-		text = strings.TrimSpace(text)
-	}
+	text = strings.TrimSpace(text)
 	switch {
 	case !utf8.ValidString(text) || hasNUL(text):
 		return "", textMalformed(IdentifierField)

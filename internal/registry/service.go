@@ -15,6 +15,8 @@ import (
 type Service struct {
 	store Store
 	codes *CodeBook
+	rules RuleBook
+	scrub Scrubber
 	clock func() time.Time
 
 	catalogMu sync.Mutex
@@ -24,10 +26,27 @@ type Service struct {
 	queues   map[StudyID]*queue
 }
 
+// Option sets what a service can do without.
+type Option func(*Service)
+
+// WithRules has the service keep the memberships of segments by the rule book.
+func WithRules(book RuleBook) Option { return func(s *Service) { s.rules = book } }
+
+// Scrubber takes participants who are being erased out of a part of a job's output. It answers
+// the same slice if none of them is in it. Each kind of job has its own format.
+type Scrubber func(kind string, part []byte, erased []*Participant) []byte
+
+// WithScrubber has the service take erased participants out of job outputs.
+func WithScrubber(scrub Scrubber) Option { return func(s *Service) { s.scrub = scrub } }
+
 // NewService makes a service on a store. The code book seals access codes; the clock is asked
 // once for each transaction.
-func NewService(store Store, codes *CodeBook, clock func() time.Time) *Service {
-	return &Service{store: store, codes: codes, clock: clock, queues: map[StudyID]*queue{}}
+func NewService(store Store, codes *CodeBook, clock func() time.Time, options ...Option) *Service {
+	s := &Service{store: store, codes: codes, clock: clock, rules: noRules{}, queues: map[StudyID]*queue{}}
+	for _, option := range options {
+		option(s)
+	}
+	return s
 }
 
 // Now is the registry's time: UTC, to the microsecond.
@@ -131,6 +150,9 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 			}
 		}
 		results = out.Results
+		if err := s.scrubOutputs(ctx, tx, results); err != nil {
+			return err
+		}
 		return saveSteps(ctx, tx, now, batches, results)
 	})
 	return results, err
@@ -146,6 +168,9 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 		return nil, fmt.Errorf("read counters: %w", err)
 	}
 	before := NewBefore(now, seed, counters, codes)
+	if before.Rules, err = s.rules.Rules(study); err != nil {
+		return nil, fmt.Errorf("make segment rules ready: %w", err)
+	}
 	ask := FirstAsk(groups, codes)
 	for range decideRounds {
 		if !ask.empty() {
@@ -168,6 +193,26 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 		}
 	}
 	return nil, fault.New(fault.Internal, "", "the batch could not be decided")
+}
+
+// scrubOutputs takes those whom the batch has erased out of the outputs of jobs.
+func (s *Service) scrubOutputs(ctx context.Context, tx Tx, results [][]Result) error {
+	var erased []*Participant
+	for _, group := range results {
+		for _, r := range group {
+			if r.Done == Deleted {
+				erased = append(erased, r.Participant)
+			}
+		}
+	}
+	if len(erased) == 0 || s.scrub == nil {
+		return nil
+	}
+	err := tx.RewriteOutputs(ctx, func(kind string, part []byte) []byte { return s.scrub(kind, part, erased) })
+	if err != nil {
+		return fmt.Errorf("take erased participants out of job outputs: %w", err)
+	}
+	return nil
 }
 
 func saveSteps(ctx context.Context, tx Tx, now time.Time, batches []*Batch, results [][]Result) error {
@@ -218,6 +263,24 @@ func (s *Service) Participants(ctx context.Context, study StudyID, site *SiteID,
 		return nil, fmt.Errorf("list participants: %w", err)
 	}
 	return page, nil
+}
+
+// Query finds participants.
+func (s *Service) Query(ctx context.Context, study StudyID, q *Query) (*Page, error) {
+	page, err := s.store.Query(ctx, study, q)
+	if err != nil {
+		return nil, fmt.Errorf("query participants: %w", err)
+	}
+	return page, nil
+}
+
+// SegmentsOf lists the segments that a participant belongs to, in the study's order.
+func (s *Service) SegmentsOf(ctx context.Context, study StudyID, id ID) ([]SegmentMember, error) {
+	members, err := s.store.SegmentsOf(ctx, study, id)
+	if err != nil {
+		return nil, fmt.Errorf("list a participant's segments: %w", err)
+	}
+	return members, nil
 }
 
 // AccessCode reveals a participant's access code, "" if there is none. The caller has its

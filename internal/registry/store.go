@@ -38,6 +38,12 @@ type Reader interface {
 	// ParticipantByID finds one participant; nil if there is none.
 	ParticipantByID(ctx context.Context, study StudyID, id ID) (*Participant, error)
 
+	// Query finds participants, and counts all that match, in one picture.
+	Query(ctx context.Context, study StudyID, q *Query) (*Page, error)
+
+	// SegmentsOf lists the segments that a participant belongs to, in the study's order.
+	SegmentsOf(ctx context.Context, study StudyID, id ID) ([]SegmentMember, error)
+
 	// Participants lists up to limit participants in order of creation, from the one after
 	// afterSeq. A nil site means every site and the study level.
 	Participants(ctx context.Context, study StudyID, site *SiteID, afterSeq int64, limit int) ([]*Participant, error)
@@ -57,6 +63,10 @@ type Tx interface {
 	// Write writes the outcome: participants, claims, access codes, counters and audit
 	// events, in set-based statements. At is the time of the events.
 	Write(ctx context.Context, at time.Time, out *Outcome) error
+
+	// RewriteOutputs offers every part of the outputs of the study's jobs to rewrite, with the
+	// job's kind, and keeps what it answers; a part that it answers as it was is left alone.
+	RewriteOutputs(ctx context.Context, rewrite func(kind string, part []byte) []byte) error
 
 	// SaveStep writes a job's progress. It answers [fault.Conflict] if the job is no longer
 	// running: it was deleted meanwhile.
@@ -120,20 +130,22 @@ type Write struct {
 type Outcome struct {
 	Results [][]Result // per group, per change, in order
 
-	Writes   []Write            // each participant once, in its final state
-	Deleted  []ID               // erased: the row, its claims and codes, and the values in its audit events
-	Claimed  map[Claim]ID       // claims won
-	Released []Claim            // claims given up; released before Claimed are taken
-	Codes    map[Fingerprint]ID // access codes given out
-	Counters *Counters
-	Events   []audit.Event // in order; the store numbers them
+	Writes      []Write            // each participant once, in its final state
+	Memberships []Membership       // of everybody who was written or looked at again
+	Invited     []ID               // for whom an invitation is queued
+	Deleted     []ID               // erased: the row, its claims and codes, and the values in its audit events
+	Claimed     map[Claim]ID       // claims won
+	Released    []Claim            // claims given up; released before Claimed are taken
+	Codes       map[Fingerprint]ID // access codes given out
+	Counters    *Counters
+	Events      []audit.Event // in order; the store numbers them
 
 	Missing *Ask // what else Decide would have to know; if not nil, nothing of the above counts
 }
 
 // changesNothing tells whether there is nothing to write.
 func (o *Outcome) changesNothing() bool {
-	return len(o.Writes) == 0 && len(o.Deleted) == 0 && len(o.Events) == 0
+	return len(o.Writes)+len(o.Deleted)+len(o.Events)+len(o.Memberships) == 0
 }
 
 // JobStep is a job's progress as it commits together with the batch that made it.

@@ -34,6 +34,7 @@ func (d *decision) upsert(c *Change) Result {
 type input struct {
 	identifier string
 	edits      Edits
+	ifNew      Edits
 	custom     map[string]string // by the names that the study defines
 }
 
@@ -51,6 +52,12 @@ func (d *decision) check(c *Change) (*input, *fault.Error) {
 		return nil, fault.New(fault.Invalid, IdentifierMissing, "the participant identifier is missing").In(IdentifierField)
 	}
 	if in.edits, ferr = c.Profile.edits(&c.Edits); ferr != nil {
+		return nil, ferr
+	}
+	if in.ifNew, ferr = c.Profile.edits(&c.IfNew); ferr != nil {
+		return nil, ferr
+	}
+	if ferr = secondaryAlias(d.study, c.Profile, &in.edits); ferr != nil {
 		return nil, ferr
 	}
 	if in.custom, ferr = customValues(d.study, c, &in.edits); ferr != nil {
@@ -111,6 +118,7 @@ func (d *decision) add(c *Change, in *input) Result {
 	if in.identifier != "" && c.Profile.strictWhenGenerated && d.study.IDMethod == GeneratedIDs {
 		return unknownParticipant()
 	}
+	in.edits.fill(&in.ifNew)
 	if ferr := d.checkCap(c.Place.Site); ferr != nil {
 		return Result{Err: ferr}
 	}
@@ -130,6 +138,7 @@ func (d *decision) add(c *Change, in *input) Result {
 	if code := d.study.SiteCode(now.Site); code != "" {
 		fields = append(fields, audit.FieldChange{Field: SiteField, New: code})
 	}
+	fields = d.invite(c, now, fields)
 	fields = d.apply(c, now, in, fields)
 	d.save(c, nil, now)
 	d.event(c, now, audit.ParticipantAdded, fields)
@@ -137,6 +146,20 @@ func (d *decision) add(c *Change, in *input) Result {
 		d.register(c, now)
 	}
 	return Result{Done: Added, Participant: now}
+}
+
+// invite queues an invitation for a new participant, whose status is then pending unless the
+// change says otherwise.
+func (d *decision) invite(c *Change, p *Participant, fields []audit.FieldChange) []audit.FieldChange {
+	if !c.Invite {
+		return fields
+	}
+	d.layer.invited = append(d.layer.invited, p.ID)
+	if c.Invitation != nil {
+		return fields
+	}
+	p.Invitation = InvitationPending
+	return append(fields, audit.FieldChange{Field: "invitationStatus", New: string(InvitationPending)})
 }
 
 // newParticipant makes the bare record that an add fills.

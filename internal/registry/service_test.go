@@ -1,0 +1,523 @@
+package registry_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/internal/audit"
+	"rollcall/internal/config"
+	"rollcall/internal/fault"
+	"rollcall/internal/jobs"
+	"rollcall/internal/registry"
+	"rollcall/internal/store/sqlite"
+	"rollcall/internal/store/trail"
+)
+
+// registryOn is a service on a database file of its own, with one study.
+type registryOn struct {
+	*registry.Service
+
+	db    *sqlite.DB
+	study *registry.Study
+	site  registry.SiteID
+}
+
+var noon = time.Date(2026, 6, 24, 12, 0, 0, 987654321, time.FixedZone("EDT", -4*3600))
+
+func setup(t *testing.T, differ func(*registry.Study), options ...registry.Option) *registryOn {
+	t.Helper()
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "rollcall.db"), Migrate: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	study := &registry.Study{
+		OID: "S_JUNO", GUID: uuid.New(), Identifier: "JUNO", Name: "Juno", Status: registry.Available, Participate: true,
+		IDMethod: registry.ManualIDs, IdentifierPrefix: "JN", BulkContract: registry.BulkCurrent,
+		Sites: []registry.Site{{OID: "S_OHIO", Code: "OHIO", Name: "Ohio", Status: registry.Available}},
+	}
+	if differ != nil {
+		differ(study)
+	}
+	define(t, db, study)
+	book, err := registry.NewCodeBook(bytes.Repeat([]byte{7}, registry.CodeKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := registry.NewService(db, book, func() time.Time { return noon }, options...)
+	return &registryOn{service, db, study, study.Sites[0].ID}
+}
+
+func define(t *testing.T, db *sqlite.DB, study *registry.Study) {
+	t.Helper()
+	err := db.Define(t.Context(), func(ctx context.Context, d config.Tx) error { return d.PutStudy(ctx, study) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openClinica is an upsert through OpenClinica at the study's site.
+func (r *registryOn) openClinica(identifier string) registry.Change {
+	return registry.Change{
+		Profile: registry.OpenClinica(), Origin: audit.Origin{Actor: "ada", Dialect: "openclinica"},
+		Identifier: identifier, Place: registry.At(r.site),
+	}
+}
+
+// myDataHelps is an upsert through MyDataHelps with an e-mail address.
+func (r *registryOn) myDataHelps(identifier, email string) registry.Change {
+	c := registry.Change{
+		Profile: registry.MyDataHelps(), Origin: audit.Origin{Actor: "svc", Dialect: "mydatahelps"}, Identifier: identifier,
+	}
+	c.Edits.Set(registry.Email, email)
+	return c
+}
+
+// must makes one change that has to work.
+func (r *registryOn) must(t *testing.T, c registry.Change) registry.Result {
+	t.Helper()
+	results, err := r.Apply(t.Context(), r.study.ID, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if results[0].Err != nil {
+		t.Fatal(results[0].Err)
+	}
+	return results[0]
+}
+
+func (r *registryOn) all(t *testing.T) []*registry.Participant {
+	t.Helper()
+	people, err := r.Participants(t.Context(), r.study.ID, nil, 0, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return people
+}
+
+func (r *registryOn) events(t *testing.T) []trail.Record {
+	t.Helper()
+	events, err := r.db.AuditEvents(t.Context(), trail.Filter{Study: &r.study.ID, Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+// atOnce makes n changes from callers who start together, and counts the answers: "added",
+// "updated", "unchanged", or a fault's code.
+func (r *registryOn) atOnce(t *testing.T, n int, change func(i int) registry.Change) map[string]int {
+	t.Helper()
+	answers := make([]string, n)
+	start := make(chan struct{})
+	var callers sync.WaitGroup
+	for i := range n {
+		callers.Go(func() {
+			<-start
+			results, err := r.Apply(t.Context(), r.study.ID, change(i))
+			switch {
+			case err != nil:
+				answers[i] = err.Error()
+			case results[0].Err != nil:
+				answers[i] = string(results[0].Err.Code)
+			default:
+				answers[i] = [...]string{"unchanged", "added", "updated", "deleted"}[results[0].Done]
+			}
+		})
+	}
+	close(start)
+	callers.Wait()
+	count := map[string]int{}
+	for _, answer := range answers {
+		count[answer]++
+	}
+	return count
+}
+
+func TestConcurrentCreatesKeepTheCap(t *testing.T) {
+	t.Parallel()
+	r := setup(t, func(s *registry.Study) { s.Cap, s.EnforceCap = 13, true })
+	for i := range 3 {
+		r.must(t, r.openClinica(fmt.Sprintf("OLD-%d", i)))
+	}
+	got := r.atOnce(t, 32, func(i int) registry.Change { return r.openClinica(fmt.Sprintf("NEW-%d", i)) })
+	if got["added"] != 10 || got[string(registry.CapReached)] != 22 || len(r.all(t)) != 13 {
+		t.Errorf("answers %v, %d participants; want 10 added, 22 refused, 13 in all", got, len(r.all(t)))
+	}
+}
+
+func TestConcurrentCreatesOfOneIdentifier(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	spelling := []string{"A-1", "a-1"}
+	got := r.atOnce(t, 32, func(i int) registry.Change {
+		c := r.openClinica(spelling[i%2])
+		c.Edits.Set(registry.City, fmt.Sprintf("City %d", i))
+		return c
+	})
+	if people := r.all(t); got["added"] != 1 || got["updated"] != 31 || len(people) != 1 || len(r.events(t)) != 32 {
+		t.Errorf("answers %v, %d participants; want one added, 31 updates of it", got, len(people))
+	}
+	again := r.atOnce(t, 32, func(i int) registry.Change { return r.openClinica(spelling[i%2]) })
+	if again["unchanged"] != 32 || len(r.events(t)) != 32 {
+		t.Errorf("answers %v, want nothing changed", again)
+	}
+}
+
+func TestConcurrentClaimsOfOneEmail(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	got := r.atOnce(t, 32, func(i int) registry.Change {
+		return r.myDataHelps(fmt.Sprintf("P-%d", i), []string{"a@x.org", "A@X.org"}[i%2])
+	})
+	if got["added"] != 1 || got[string(registry.ContactTaken)] != 31 || len(r.all(t)) != 1 {
+		t.Errorf("answers %v, %d participants; want one who won", got, len(r.all(t)))
+	}
+}
+
+func TestConcurrentGenerationLeavesNoGap(t *testing.T) {
+	t.Parallel()
+	r := setup(t, func(s *registry.Study) {
+		s.IDMethod, s.IDTemplate = registry.GeneratedIDs, "${siteId}-${siteParticipantCount+1}"
+	})
+	got := r.atOnce(t, 32, func(i int) registry.Change {
+		c := r.openClinica("")
+		if i%2 == 1 {
+			c.Edits.Set(registry.Email, "no address")
+		}
+		return c
+	})
+	if got["added"] != 16 || got[string(registry.Malformed)] != 16 {
+		t.Fatalf("answers %v, want every other one added", got)
+	}
+	for i, p := range r.all(t) {
+		if want := fmt.Sprintf("OHIO-%d", i+1); p.Identifier != want || p.Seq != int64(i+1) {
+			t.Errorf("number %d is %s, want %s", p.Seq, p.Identifier, want)
+		}
+	}
+}
+
+func TestAccessCodesOfTheService(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	register := r.openClinica("A")
+	register.Register = true
+	r.must(t, register)
+	first, err := r.Find(t.Context(), r.study.ID, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := r.AccessCode(first)
+	if err != nil || len(code) != 9 {
+		t.Fatalf("access code %q, %v", code, err)
+	}
+	r.must(t, register)
+	again, err := r.FindByID(t.Context(), r.study.ID, first.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := r.AccessCode(again); err != nil || same != code {
+		t.Errorf("access code %q, %v after a repeat; want %q", same, err, code)
+	}
+	if none, err := r.AccessCode(&registry.Participant{}); err != nil || none != "" {
+		t.Errorf("access code %q, %v of somebody unregistered", none, err)
+	}
+}
+
+func TestFindOfNobody(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	if p, err := r.Find(t.Context(), r.study.ID, "A"); p != nil || !fault.HasCode(err, registry.ParticipantUnknown) {
+		t.Errorf("found %v, %v; want ParticipantUnknown", p, err)
+	}
+	if p, err := r.FindByID(t.Context(), r.study.ID, registry.ID{1}); p != nil || fault.KindOf(err) != fault.NotFound {
+		t.Errorf("found %v, %v; want ParticipantUnknown", p, err)
+	}
+}
+
+func TestCatalogFollowsTheStudies(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	first, err := r.Catalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.Catalog(t.Context()); err != nil || again != first {
+		t.Errorf("the catalog is read again (%v), though nothing changed", err)
+	}
+	r.study.Name = "Juno II"
+	define(t, r.db, r.study)
+	now, err := r.Catalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if study, err := now.Study("s_juno"); err != nil || study.Name != "Juno II" || now.Version == first.Version {
+		t.Errorf("study %+v, %v; want it renamed", study, err)
+	}
+}
+
+// Decide sees the study as it is in the transaction, whatever the caller saw before.
+func TestStudyIsReadInTheTransaction(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	r.must(t, r.openClinica("A"))
+	r.study.Status = registry.Frozen
+	define(t, r.db, r.study)
+	results, err := r.Apply(t.Context(), r.study.ID, r.openClinica("B"))
+	if err != nil || results[0].Err == nil || results[0].Err.Code != registry.StudyNotAvailable {
+		t.Errorf("answer %v, %v; want the study not available", results, err)
+	}
+}
+
+func TestBatchEventsAreRemembered(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	r.must(t, r.openClinica("A"))
+	results, err := r.ApplyBatch(t.Context(), r.study.ID, &registry.Batch{
+		Events: []audit.Event{{Action: audit.ExtractRequested, Origin: audit.Origin{Actor: "ada"}}},
+	})
+	if err != nil || len(results) != 0 {
+		t.Fatalf("answer %v, %v", results, err)
+	}
+	events := r.events(t)
+	last := events[len(events)-1]
+	if want := noon.UTC().Truncate(time.Microsecond); last.Action != audit.ExtractRequested || !last.At.Equal(want) || !r.Now().Equal(want) {
+		t.Errorf("event %+v, want the request, at %v", last, want)
+	}
+}
+
+// A job's progress commits with its batch or not at all.
+func TestStepsOfJobs(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	job := &jobs.Job{ID: uuid.New(), Study: r.study.ID, Kind: "bulk", State: jobs.InProgress, CreatedAt: noon, UpdatedAt: noon}
+	if err := r.db.CreateJob(t.Context(), job, nil); err != nil {
+		t.Fatal(err)
+	}
+	step := func(part int) func([]registry.Result) *registry.JobStep {
+		return func(results []registry.Result) *registry.JobStep {
+			return &registry.JobStep{Study: r.study.ID, Job: job.ID, Part: part, Rows: int64(len(results)), Output: []byte(results[0].Participant.OID)}
+		}
+	}
+	batch := &registry.Batch{Group: registry.Group{Changes: []registry.Change{r.openClinica("A"), r.openClinica("B")}}, Step: step(0)}
+	if _, err := r.ApplyBatch(t.Context(), r.study.ID, batch); err != nil {
+		t.Fatal(err)
+	}
+	late := &registry.Batch{Group: registry.Group{Changes: []registry.Change{r.openClinica("C")}}, Step: step(5)}
+	if _, err := r.ApplyBatch(t.Context(), r.study.ID, late); err == nil {
+		t.Error("a step out of order is taken")
+	}
+	stored, err := r.db.Job(t.Context(), job.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stored.Rows != 2 || stored.Parts != 1 || len(r.all(t)) != 2 {
+		t.Errorf("job %+v, %d participants; want two rows, two participants", stored, len(r.all(t)))
+	}
+}
+
+// Who is erased is taken out of the outputs of jobs, in the same transaction.
+func TestErasedPeopleAreTakenOutOfOutputs(t *testing.T) {
+	t.Parallel()
+	var kinds []string
+	r := setup(t, nil, registry.WithScrubber(func(kind string, part []byte, erased []*registry.Participant) []byte {
+		kinds = append(kinds, kind)
+		for _, p := range erased {
+			part = bytes.ReplaceAll(part, []byte(p.Identifier), nil)
+		}
+		return part
+	}))
+	job := &jobs.Job{ID: uuid.New(), Study: r.study.ID, Kind: "bulk", State: jobs.InProgress, CreatedAt: noon, UpdatedAt: noon}
+	if err := r.db.CreateJob(t.Context(), job, nil); err != nil {
+		t.Fatal(err)
+	}
+	batch := &registry.Batch{Group: registry.Group{Changes: []registry.Change{r.openClinica("GONE"), r.openClinica("STAYS")}}}
+	batch.Step = func([]registry.Result) *registry.JobStep {
+		return &registry.JobStep{Study: r.study.ID, Job: job.ID, Rows: 2, Output: []byte("1,GONE\n2,STAYS\n")}
+	}
+	if _, err := r.ApplyBatch(t.Context(), r.study.ID, batch); err != nil {
+		t.Fatal(err)
+	}
+	if kinds != nil {
+		t.Errorf("outputs are scrubbed though nobody was erased")
+	}
+	erase := registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "gone"}
+	if res := r.must(t, erase); res.Done != registry.Deleted {
+		t.Fatalf("answer %+v", res)
+	}
+	parts, err := r.db.OutputParts(t.Context(), r.study.ID, job.ID, 0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(bytes.Join(parts, nil)); got != "1,\n2,STAYS\n" || !slices.Equal(kinds, []string{"bulk"}) {
+		t.Errorf("output %q of kinds %q, want the erased one out of it", got, kinds)
+	}
+}
+
+// ruleBook makes rules of a function, as a rule book of segments does of expressions.
+type ruleBook func(*registry.Study) ([]registry.Rule, error)
+
+func (b ruleBook) Rules(study *registry.Study) ([]registry.Rule, error) { return b(study) }
+
+func TestSegmentsOfTheService(t *testing.T) {
+	t.Parallel()
+	segment := uuid.New()
+	book := ruleBook(func(*registry.Study) ([]registry.Rule, error) {
+		return []registry.Rule{{Segment: segment, Holds: func(_ *registry.Study, p *registry.Participant, _ time.Time) bool {
+			return p.Details[registry.City] == "Ames"
+		}}}, nil
+	})
+	r := setup(t, func(s *registry.Study) {
+		s.Segments = []registry.Segment{{ID: segment, Name: "Ames", Rule: "true"}}
+	}, registry.WithRules(book))
+	ames := r.openClinica("A")
+	ames.Edits.Set(registry.City, "Ames")
+	p := r.must(t, ames).Participant
+	r.must(t, r.openClinica("B"))
+	members, err := r.SegmentsOf(t.Context(), r.study.ID, p.ID)
+	if err != nil || len(members) != 1 || members[0].Segment != segment {
+		t.Errorf("segments %v, %v; want that of Ames", members, err)
+	}
+	page, err := r.Query(t.Context(), r.study.ID, &registry.Query{Segment: &segment, Limit: 10})
+	if err != nil || page.Total != 1 || page.Participants[0].Identifier != "A" {
+		t.Errorf("page %+v, %v; want A alone", page, err)
+	}
+	if found, ok := r.study.Segment(segment); !ok || found.Name != "Ames" {
+		t.Errorf("segment %+v, %v", found, ok)
+	}
+	if _, ok := r.study.Segment(uuid.New()); ok {
+		t.Error("a segment that is not defined is found")
+	}
+}
+
+func TestRulesThatDoNotCompile(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("broken")
+	r := setup(t, nil, registry.WithRules(ruleBook(func(*registry.Study) ([]registry.Rule, error) { return nil, broken })))
+	if results, err := r.Apply(t.Context(), r.study.ID, r.openClinica("A")); !errors.Is(err, broken) || results != nil {
+		t.Errorf("answer %v, %v; want the rule's error", results, err)
+	}
+}
+
+func TestUnknownStudy(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	if results, err := r.Apply(t.Context(), r.study.ID+1, r.openClinica("A")); !fault.HasCode(err, registry.StudyUnknown) || results != nil {
+		t.Errorf("answer %v, %v; want the study unknown", results, err)
+	}
+}
+
+// breaking is a real database of which one step of a transaction fails.
+type breaking struct {
+	*sqlite.DB
+	step string
+}
+
+var errBroken = errors.New("broken on purpose")
+
+func (b *breaking) InStudy(ctx context.Context, study registry.StudyID, fn func(context.Context, registry.Tx) error) error {
+	return b.DB.InStudy(ctx, study, func(ctx context.Context, tx registry.Tx) error { return fn(ctx, &breakingTx{tx, b}) })
+}
+
+func (b *breaking) Catalog(ctx context.Context) (*registry.Catalog, error) {
+	if b.step == "catalog" {
+		return nil, errBroken
+	}
+	return b.DB.Catalog(ctx)
+}
+
+type breakingTx struct {
+	registry.Tx
+	from *breaking
+}
+
+func (tx *breakingTx) Load(ctx context.Context, ask *registry.Ask) (*registry.Known, error) {
+	if tx.from.step == "load" {
+		return nil, errBroken
+	}
+	return tx.Tx.Load(ctx, ask)
+}
+
+func (tx *breakingTx) Counters(ctx context.Context) (*registry.Counters, error) {
+	if tx.from.step == "counters" {
+		return nil, errBroken
+	}
+	return tx.Tx.Counters(ctx)
+}
+
+func (tx *breakingTx) Write(ctx context.Context, at time.Time, out *registry.Outcome) error {
+	if tx.from.step == "write" {
+		return errBroken
+	}
+	return tx.Tx.Write(ctx, at, out)
+}
+
+func (tx *breakingTx) RewriteOutputs(ctx context.Context, rewrite func(string, []byte) []byte) error {
+	if tx.from.step == "rewrite" {
+		return errBroken
+	}
+	return tx.Tx.RewriteOutputs(ctx, rewrite)
+}
+
+func TestFailuresOfTheStoreUndoEverything(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	broken := &breaking{DB: r.db}
+	r.Service = registry.NewService(broken, nil, func() time.Time { return noon },
+		registry.WithScrubber(func(_ string, part []byte, _ []*registry.Participant) []byte { return part }))
+	for _, step := range []string{"load", "counters", "write"} {
+		broken.step = step
+		if results, err := r.Apply(t.Context(), r.study.ID, r.openClinica("A")); !errors.Is(err, errBroken) || results != nil {
+			t.Errorf("%s fails: answer %v, %v", step, results, err)
+		}
+	}
+	broken.step = "catalog"
+	if catalog, err := r.Catalog(t.Context()); !errors.Is(err, errBroken) || catalog != nil {
+		t.Errorf("catalog %v, %v", catalog, err)
+	}
+	if len(r.all(t)) != 0 || len(r.events(t)) != 0 {
+		t.Error("a failed batch leaves something behind")
+	}
+	broken.step = "rewrite"
+	r.must(t, r.openClinica("A"))
+	erase := registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "A"}
+	if results, err := r.Apply(t.Context(), r.study.ID, erase); !errors.Is(err, errBroken) || results != nil {
+		t.Errorf("outputs are not rewritten: answer %v, %v", results, err)
+	}
+	if len(r.all(t)) != 1 || len(r.events(t)) != 1 {
+		t.Error("somebody is erased whose name is still in an output")
+	}
+}
+
+func TestReadsOfACallerWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	reads := map[string]func() error{
+		"catalog":      func() error { _, err := r.Catalog(ctx); return err },
+		"find":         func() error { _, err := r.Find(ctx, r.study.ID, "A"); return err },
+		"find by id":   func() error { _, err := r.FindByID(ctx, r.study.ID, registry.ID{1}); return err },
+		"participants": func() error { _, err := r.Participants(ctx, r.study.ID, nil, 0, 10); return err },
+		"query":        func() error { _, err := r.Query(ctx, r.study.ID, &registry.Query{Limit: 10}); return err },
+		"segments":     func() error { _, err := r.SegmentsOf(ctx, r.study.ID, registry.ID{1}); return err },
+	}
+	for name, read := range reads {
+		if err := read(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s of a caller who gave up: %v, want that it was cancelled", name, err)
+		}
+	}
+}
