@@ -11,6 +11,9 @@ const (
 	TokenInvalid    fault.Code = "tokenInvalid"    // Unauthenticated: no token, not ours, or its holder is gone
 	TokenExpired    fault.Code = "tokenExpired"    // Unauthenticated: ours, but its time is over
 	UserUnknown     fault.Code = "userUnknown"     // NotFound: an operator named a user who does not exist
+
+	// Unauthenticated: a service account's assertion, whatever is wrong with it
+	AssertionRefused fault.Code = "assertionRefused"
 )
 
 // Codes lists every code of this package, so that a dialect can prove that it has words for
@@ -18,5 +21,6 @@ const (
 func Codes() []fault.Code {
 	return []fault.Code{
 		NoRole, RoleNotAllowed, SignInFailed, SignInThrottled, TokenInvalid, TokenExpired, UserUnknown,
+		AssertionRefused,
 	}
 }

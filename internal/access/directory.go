@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"rollcall/internal/registry"
 )
@@ -18,6 +21,12 @@ type Store interface {
 	// Directory reads every user and service account in one consistent picture, whose version
 	// is the AccessVersion of that picture.
 	Directory(ctx context.Context) (*Directory, error)
+
+	// UseAssertion uses up the assertion with that jti of the account, and tells whether it
+	// had not been used yet: however many ask at once, in whatever processes, one is told
+	// that it is fresh. That is remembered durably until expiresAt; what had expired by now
+	// is forgotten. Both times are kept to the microsecond.
+	UseAssertion(ctx context.Context, account, jti string, expiresAt, now time.Time) (fresh bool, err error)
 }
 
 // Directory is one consistent picture of every user and service account. It is immutable.
@@ -25,6 +34,7 @@ type Directory struct {
 	version  int64
 	users    map[string]*User
 	accounts map[string]*ServiceAccount
+	keys     map[string][]jwt.VerificationKey // of accounts, read from their PEM form
 }
 
 // NewDirectory makes a directory of users and service accounts, which must not be changed
@@ -34,12 +44,13 @@ func NewDirectory(version int64, users []*User, accounts []*ServiceAccount) *Dir
 		version:  version,
 		users:    make(map[string]*User, len(users)),
 		accounts: make(map[string]*ServiceAccount, len(accounts)),
+		keys:     make(map[string][]jwt.VerificationKey, len(accounts)),
 	}
 	for _, u := range users {
 		d.users[registry.Fold(u.Username)] = u
 	}
 	for _, a := range accounts {
-		d.accounts[a.Name] = a
+		d.accounts[a.Name], d.keys[a.Name] = a, parseKeys(a)
 	}
 	return d
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"rollcall/internal/fault"
@@ -20,14 +21,17 @@ type Config struct {
 	SigningKey []byte           // SigningKeySize bytes, kept in the database
 	Now        func() time.Time // the clock
 	TokenTTL   time.Duration    // how long a token from [Service.SignIn] is good for; 0 means DefaultTokenTTL
+	Audiences  []string         // what the aud of an assertion may be: URLs of the token endpoint; none: no assertion is accepted
 }
 
-// Service signs users in and tells who a token belongs to. It is safe for concurrent use.
+// Service signs users and service accounts in and tells who a token belongs to. It is safe for concurrent use.
 type Service struct {
+	store      Store
 	directory  *directoryCache
 	signingKey []byte
 	now        func() time.Time
 	ttl        time.Duration
+	audiences  []string
 
 	throttle *throttle
 	hashing  chan struct{} // holds a token for each hash that is being computed
@@ -52,10 +56,12 @@ func New(c Config) (*Service, error) {
 		salt: make([]byte, saltBytes), key: make([]byte, keyBytes),
 	}
 	s := &Service{
+		store:      c.Store,
 		directory:  newDirectoryCache(c.Store),
 		signingKey: c.SigningKey,
 		now:        c.Now,
 		ttl:        c.TokenTTL,
+		audiences:  slices.Clone(c.Audiences),
 		throttle:   newThrottle(),
 		hashing:    make(chan struct{}, maxHashing),
 		compare:    VerifyPassword,
