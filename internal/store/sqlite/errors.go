@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	engine "modernc.org/sqlite"
+	lib "modernc.org/sqlite/lib"
+
+	"rollcall/internal/fault"
+	"rollcall/internal/registry"
+)
+
+var errClosed = errors.New("the database is closed")
+
+// How long a caller should wait before it tries again.
+const (
+	retryWhenFull = 30
+	retryWhenAway = 5
+)
+
+// classify gives a failure of doing something its kind. Faults and the ends of contexts pass
+// as they are.
+func classify(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if f := (*fault.Error)(nil); errors.As(err, &f) {
+		return err
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	err = fmt.Errorf("%s: %w", doing, err)
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return storageFull(err)
+	case errors.Is(err, errClosed), errors.Is(err, driver.ErrBadConn), isPathError(err):
+		return unavailable(err)
+	}
+	if e := (*engine.Error)(nil); errors.As(err, &e) {
+		return classifyCode(e.Code(), err)
+	}
+	return err
+}
+
+// classifyCode goes by SQLite's result code. Constraints are told apart by the full code, since
+// all share one primary code; families of I/O trouble go by the primary one.
+func classifyCode(code int, err error) error {
+	switch code {
+	case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY, lib.SQLITE_CONSTRAINT_ROWID:
+		return fault.Wrap(fault.Conflict, err, "this clashes with what is stored")
+	case lib.SQLITE_IOERR_SHMSIZE: // the wal-index could not grow: there is no room
+		return storageFull(err)
+	}
+	switch code & 0xff {
+	case lib.SQLITE_FULL:
+		return storageFull(err)
+	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_PROTOCOL,
+		lib.SQLITE_CANTOPEN, lib.SQLITE_IOERR, lib.SQLITE_READONLY:
+		return unavailable(err)
+	}
+	return err
+}
+
+func isPathError(err error) bool {
+	var e *fs.PathError
+	return errors.As(err, &e)
+}
+
+func storageFull(err error) error {
+	f := fault.Wrap(fault.StorageFull, err, "there is no room left to store this")
+	f.RetryAfterSeconds = retryWhenFull
+	return f
+}
+
+func unavailable(err error) error {
+	f := fault.Wrap(fault.Unavailable, err, "the database is not available")
+	f.RetryAfterSeconds = retryWhenAway
+	return f
+}
+
+func studyUnknown() error {
+	return fault.New(fault.NotFound, registry.StudyUnknown, "there is no such study")
+}
+
+func siteUnknown() error {
+	return fault.New(fault.NotFound, registry.SiteUnknown, "there is no such site of the study")
+}
+
+func holderUnknown(what string) error {
+	return fault.New(fault.NotFound, "", "there is no such %s", what)
+}

@@ -1,0 +1,31 @@
+package sqlite_test
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"rollcall/internal/store/sqlite"
+	"rollcall/internal/store/storetest"
+)
+
+// open opens a database with this version's schema.
+func open(t *testing.T, path string) *sqlite.DB {
+	t.Helper()
+	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func TestLaws(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		path := filepath.Join(t.TempDir(), "rollcall.db")
+		return func() (storetest.Engine, error) {
+			return sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"rollcall/internal/audit"
+	"rollcall/internal/registry"
+	"rollcall/internal/store/trail"
+)
+
+var eventColumns = []string{
+	"study_id", "seq", "width", "at", "actor", "role", "dialect", "request_id", "reason",
+	"action", "participant_id", "identifier", "fields", "erased",
+}
+
+// recordEvents numbers the events and stores them. Those about an erased participant are
+// stored without personal values.
+func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Event, erased []registry.ID) error {
+	if len(events) == 0 {
+		return nil
+	}
+	var width int64
+	for i := range events {
+		width += events[i].Width()
+	}
+	last, found, err := queryOne(ctx, t, scanValue[int64],
+		"UPDATE study_counters SET last_audit_seq = last_audit_seq + $1 WHERE study_id = $2 RETURNING last_audit_seq",
+		width, int64(t.study))
+	if err != nil {
+		return err
+	}
+	if !found {
+		return studyUnknown()
+	}
+	gone := make(map[registry.ID]bool, len(erased))
+	for _, id := range erased {
+		gone[id] = true
+	}
+	seq := last - width + 1
+	var text []byte
+	_, err = t.insertAll(ctx, t.db.set.events, len(events), func(args []any, row int) ([]any, error) {
+		e := &events[row]
+		blank := e.Participant != uuid.Nil && gone[e.Participant]
+		identifier := e.Identifier
+		if blank {
+			identifier = ""
+		}
+		text = appendFields(text[:0], e.Fields, blank)
+		args = append(args, int64(t.study), seq, e.Width(), at.UnixMicro(),
+			e.Origin.Actor, e.Origin.Role, e.Origin.Dialect, e.Origin.RequestID, e.Origin.Reason,
+			string(e.Action), nullBlob(e.Participant), identifier, string(text), blank)
+		seq += e.Width()
+		return args, nil
+	})
+	return err
+}
+
+// RecordEvents remembers events of a study (0 for the deployment) outside a change: what was
+// read, or requested.
+func (db *DB) RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error {
+	return db.inTx(ctx, study, func(t *tx) error {
+		return t.fail("record audit events", t.recordEvents(ctx, at, events, nil))
+	})
+}
+
+const selectEvents = `SELECT position, study_id, seq, at, actor, role, dialect, request_id, reason,
+	action, participant_id, identifier, fields, erased FROM audit_events`
+
+// AuditEvents reads the audit trail, oldest first.
+func (db *DB) AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error) {
+	text, args := selectEvents+" WHERE position > $1 ORDER BY position LIMIT $2", []any{filter.After, max(filter.Limit, 0)}
+	if filter.Study != nil {
+		// Within a study, seq and position grow together; the index is on seq.
+		text = selectEvents + ` WHERE study_id = $1 AND seq > coalesce(
+			(SELECT max(seq) FROM audit_events WHERE study_id = $1 AND position = $2), 0) ORDER BY seq LIMIT $3`
+		args = append([]any{int64(*filter.Study)}, args...)
+	}
+	records, err := query(ctx, &db.queries, scanRecord, text, args...)
+	return records, classify("read the audit trail", err)
+}
+
+func scanRecord(row scanner) (trail.Record, error) {
+	var r trail.Record
+	var at int64
+	var participant []byte
+	var fields string
+	o := &r.Origin
+	err := row.Scan(&r.Position, &r.Study, &r.Seq, &at, &o.Actor, &o.Role, &o.Dialect, &o.RequestID, &o.Reason,
+		(*string)(&r.Action), &participant, &r.Identifier, &fields, &r.Erased)
+	if err != nil {
+		return r, err
+	}
+	r.At = time.UnixMicro(at).UTC()
+	if participant != nil {
+		if r.Participant, err = uuid.FromBytes(participant); err != nil {
+			return r, err
+		}
+	}
+	r.Fields, err = decodeFields(fields)
+	return r, err
+}
+
+// appendFields encodes field changes as [["field","old","new"],...], "" for none. Blank leaves
+// the values out.
+func appendFields(to []byte, fields []audit.FieldChange, blank bool) []byte {
+	if len(fields) == 0 {
+		return to
+	}
+	for i, f := range fields {
+		if i == 0 {
+			to = append(to, '[')
+		} else {
+			to = append(to, ',')
+		}
+		to = appendJSON(append(to, '['), f.Field)
+		if blank {
+			to = append(to, `,"",""]`...)
+			continue
+		}
+		to = appendJSON(append(to, ','), f.Old)
+		to = appendJSON(append(to, ','), f.New)
+		to = append(to, ']')
+	}
+	return append(to, ']')
+}
+
+// appendJSON appends s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+func appendJSON(to []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	to = append(to, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			to = append(to, '\\', c)
+		case c < ' ' || c == 0x7f:
+			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		case c < utf8.RuneSelf:
+			to = append(to, c)
+		default:
+			r, size := utf8.DecodeRuneInString(s[i:])
+			to = utf8.AppendRune(to, r)
+			i += size
+			continue
+		}
+		i++
+	}
+	return append(to, '"')
+}
+
+func decodeFields(text string) ([]audit.FieldChange, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var raw [][]string
+	if err := json.Unmarshal([]byte(text), &raw); err != nil {
+		return nil, fmt.Errorf("decode an audit event: %w", err)
+	}
+	fields := make([]audit.FieldChange, len(raw))
+	for i, f := range raw {
+		if len(f) != 3 {
+			return nil, errors.New("decode an audit event: a field change has not three parts")
+		}
+		fields[i] = audit.FieldChange{Field: f[0], Old: f[1], New: f[2]}
+	}
+	return fields, nil
+}

@@ -1,0 +1,119 @@
+// Package store picks the storage engine and opens it. It owns the one interface that names
+// everything a running server needs stored; above it nobody knows which engine that is.
+package store
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"rollcall/internal/access"
+	"rollcall/internal/audit"
+	"rollcall/internal/config"
+	"rollcall/internal/fault"
+	"rollcall/internal/jobs"
+	"rollcall/internal/registry"
+	"rollcall/internal/store/sqlite"
+	"rollcall/internal/store/trail"
+)
+
+// Store is an open database. Its laws are in store/storetest.
+type Store interface {
+	registry.Store
+	access.Store
+	config.Store
+	jobs.Store
+
+	// RecordEvents remembers events of a study (0 for the deployment) outside a change: what
+	// was read or requested.
+	RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error
+
+	// AuditEvents reads the audit trail, oldest first.
+	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
+
+	// ServerKey answers the server's own secret of that name and size in bytes. It is made the
+	// first time that anybody asks; every process gets the same.
+	ServerKey(ctx context.Context, name string, size int) ([]byte, error)
+
+	// Migrate brings the schema up to this program's version and tells from which version to
+	// which it went.
+	Migrate(ctx context.Context) (from, to int64, err error)
+
+	// SchemaVersion reads the version of the schema; 0 for a new database.
+	SchemaVersion(ctx context.Context) (int64, error)
+
+	// Ready tells whether the database answers and has this program's schema.
+	Ready(ctx context.Context) error
+
+	// Ping tells whether the database answers.
+	Ping(ctx context.Context) error
+
+	// Backup writes a whole and consistent copy to a file that must not exist.
+	Backup(ctx context.Context, path string) error
+
+	// Check examines the whole database and lists what is wrong with it.
+	Check(ctx context.Context) ([]string, error)
+
+	Close() error
+}
+
+var _ Store = (*sqlite.DB)(nil)
+
+// FileName is the name of the database in a data directory.
+const FileName = "rollcall.db"
+
+// Config says which database to open.
+type Config struct {
+	DatabaseURL string // empty: FileName in DataDir
+	DataDir     string
+	Migrate     bool // bring an older schema up to this program's version
+	Logger      *slog.Logger
+}
+
+// Open opens the database, or makes a new one in the data directory. An address that it cannot
+// serve is fault.Invalid.
+func Open(ctx context.Context, c Config) (Store, error) {
+	path, err := sqlitePath(c)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Migrate: c.Migrate, Logger: c.Logger})
+	if err != nil {
+		return nil, err // not db, which would be an interface that is not nil
+	}
+	return db, nil
+}
+
+// Lock takes the data directory for this process alone, see [sqlite.Lock].
+func Lock(dir, who string) (release func() error, err error) { return sqlite.Lock(dir, who) }
+
+// sqlitePath is the database file that the configuration means.
+func sqlitePath(c Config) (string, error) {
+	if c.DatabaseURL == "" {
+		return filepath.Join(c.DataDir, FileName), nil
+	}
+	// The address may hold a password: no message repeats more of it than its scheme.
+	address, err := url.Parse(c.DatabaseURL)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "", "the database address is not a URL").
+			WithHint("leave --database-url out to use SQLite in the data directory")
+	}
+	switch address.Scheme {
+	case "sqlite":
+		if path := address.Opaque + address.Path; path != "" && address.Host == "" {
+			return path, nil
+		}
+		return "", fault.New(fault.Invalid, "", "the database address names no file").
+			WithHint("write sqlite:///absolute/path/to/rollcall.db")
+	case "postgres", "postgresql":
+		return "", fault.New(fault.Invalid, "", "this build has no PostgreSQL engine yet").
+			WithHint("leave --database-url out to use SQLite in the data directory")
+	case "":
+		return "", fault.New(fault.Invalid, "", "the database address has no scheme").
+			WithHint("write sqlite:///absolute/path/to/rollcall.db, or leave --database-url out")
+	}
+	return "", fault.New(fault.Invalid, "", "there is no database engine for %s: addresses", address.Scheme).
+		WithHint("leave --database-url out to use SQLite in the data directory")
+}
