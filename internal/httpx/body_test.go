@@ -128,7 +128,7 @@ func (d *deadlineLog) note(what string, at time.Time) error {
 	if at.IsZero() {
 		d.calls = append(d.calls, what+" none")
 	} else {
-		d.calls = append(d.calls, what+" "+at.Format("05"))
+		d.calls = append(d.calls, what+" "+at.Format("04:05"))
 	}
 	return nil
 }
@@ -151,8 +151,8 @@ func TestDeadlinesRoll(t *testing.T) {
 		now = now.Add(5 * time.Second)
 	})).ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("abc")))
 	want := []string{
-		"read 30", "read none", "read 35", "read none",
-		"write 40", "write none", "write 40", "write none", "write 45",
+		"read 00:30", "read none", "read 00:35", "read none",
+		"write 00:40", "write none", "write 00:40", "write none", "write 00:45",
 	}
 	if diff := cmp.Diff(want, w.calls); diff != "" {
 		t.Errorf("deadlines (-want +got):\n%s", diff)
@@ -169,9 +169,9 @@ func TestDeadlinesOfAnUnreadBody(t *testing.T) {
 		read bool
 		want []string
 	}{
-		{"unread", strings.NewReader("abc"), false, []string{"read 30", "write 30", "read none", "write none", "read 30", "write 30"}},
-		{"stalled", iotest.ErrReader(os.ErrDeadlineExceeded), true, []string{"read 30", "write 30", "write none", "write 30"}},
-		{"none", http.NoBody, true, []string{"write 30", "write none", "write 30"}},
+		{"unread", strings.NewReader("abc"), false, []string{"read 00:30", "write 01:00", "read none", "write none", "read 00:30", "write 01:00"}},
+		{"stalled", iotest.ErrReader(os.ErrDeadlineExceeded), true, []string{"read 00:30", "write 00:30", "write none", "write 00:30"}},
+		{"none", http.NoBody, true, []string{"write 00:30", "write none", "write 00:30"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

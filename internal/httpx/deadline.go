@@ -44,10 +44,12 @@ func (d *deadlines) beforeWrite() {
 	if d == nil {
 		return
 	}
+	patience := d.stall
 	if d.http1 && d.bodyOpen.Load() {
 		d.beforeRead()
+		patience *= 2 // the wait for the body comes first, and the answer must still get out
 	}
-	_ = d.control.SetWriteDeadline(d.now().Add(d.stall))
+	_ = d.control.SetWriteDeadline(d.now().Add(patience))
 }
 
 func (d *deadlines) afterWrite() {

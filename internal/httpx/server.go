@@ -71,7 +71,7 @@ func Serve(ctx context.Context, cfg ServerConfig) error {
 
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
-		go func() { ended <- serveOn(srv, l) }() // ends with the listener, which stop closes
+		go func() { ended <- serveOn(srv, l, tlsConfig != nil) }() // ends with the listener, which stop closes
 	}
 	if cfg.Ready != nil {
 		cfg.Ready(addresses(listeners))
@@ -145,9 +145,10 @@ func addresses(listeners []net.Listener) []net.Addr {
 	return addrs
 }
 
-func serveOn(srv *http.Server, l net.Listener) error {
+// serveOn is told whether to speak TLS: net/http gives every server a TLSConfig once it serves.
+func serveOn(srv *http.Server, l net.Listener, secure bool) error {
 	var err error
-	if srv.TLSConfig != nil {
+	if secure {
 		err = srv.ServeTLS(l, "", "")
 	} else {
 		err = srv.Serve(l)
