@@ -1,0 +1,181 @@
+package arch
+
+// room is one row of the import table: what the code of a package that is not a test may
+// import. Rooms are named by their directory below internal, or by their directory.
+type room struct {
+	ours    []string // other rooms
+	modules []string // third-party packages, by the beginning of their import path
+	guarded []string // standard packages that only some rooms may import, see guardedStd
+}
+
+// Third-party packages. docs/dependencies.md says why each module is there.
+const (
+	cel        = "cel.dev/cel-go"
+	goCmp      = "github.com/google/go-cmp"
+	goose      = "github.com/pressly/goose/v3"
+	jwt        = "github.com/golang-jwt/jwt/v5"
+	kinOpenAPI = "github.com/getkin/kin-openapi"
+	kong       = "github.com/alecthomas/kong"
+	prometheus = "github.com/prometheus/client_golang"
+	rapid      = "pgregory.net/rapid"
+	sqlite     = "modernc.org/sqlite"
+	term       = "golang.org/x/term"
+	testscript = "github.com/rogpeppe/go-internal/testscript"
+	uuid       = "github.com/google/uuid"
+	xcrypto    = "golang.org/x/crypto"
+	yaml       = "github.com/goccy/go-yaml"
+)
+
+// dialect is the row of every wire dialect. Dialects never import each other, a store or web:
+// they translate between their wire and the registry, and what two of them share belongs
+// below both.
+var dialect = room{
+	ours:    []string{"access", "audit", "fault", "httpx", "jobs", "registry"},
+	modules: []string{uuid},
+	guarded: []string{"net/http"},
+}
+
+// rooms is the import table. What it does not name is forbidden.
+var rooms = map[string]room{
+	"fault": {},
+	"audit": {modules: []string{uuid}},
+	"registry": {
+		ours:    []string{"audit", "fault"},
+		modules: []string{uuid},
+	},
+	"segment": {
+		ours:    []string{"audit", "fault", "jobs", "registry"},
+		modules: []string{cel, uuid},
+	},
+	"access": {
+		ours:    []string{"audit", "fault", "registry"},
+		modules: []string{jwt, uuid, xcrypto},
+	},
+	"jobs": {
+		ours:    []string{"audit", "fault", "registry"},
+		modules: []string{uuid},
+	},
+	"config": {
+		ours:    []string{"access", "audit", "fault", "registry"},
+		modules: []string{uuid, yaml},
+	},
+	"store": {
+		ours: []string{
+			"access", "audit", "config", "fault", "jobs", "registry", "store/sqlite", "store/trail",
+		},
+		modules: []string{uuid},
+		guarded: []string{"database/sql"},
+	},
+	"store/sqlite": {
+		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
+		modules: []string{goose, sqlite, uuid},
+		guarded: []string{"database/sql"},
+	},
+	"store/storetest": {
+		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
+		modules: []string{goCmp, rapid, uuid},
+		guarded: []string{"testing"},
+	},
+	"store/trail": {ours: []string{"audit", "registry"}},
+	"httpx": {
+		ours:    []string{"fault"},
+		modules: []string{prometheus, uuid},
+		guarded: []string{"net/http"},
+	},
+	"wire/openclinica": dialect,
+	"wire/mydatahelps": dialect,
+	"cli": {
+		ours: []string{
+			"access", "audit", "config", "fault", "httpx", "jobs", "registry", "segment",
+			"store", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
+		},
+		modules: []string{kong, prometheus, term, uuid},
+		guarded: []string{"net/http"},
+	},
+	"cmd/rollcall": {ours: []string{"cli"}},
+	"arch":         {},
+}
+
+// guardedStd are the standard packages that a room may import only if its row says so; the
+// packages below them count too. The rest of the standard library is open to all.
+var guardedStd = map[string]string{
+	"C":             "the program is built without cgo",
+	"database/sql":  "SQL stays in the store",
+	"html/template": "pages stay in web",
+	"log":           "log with log/slog",
+	"math/rand":     "use math/rand/v2 with a seed that is passed in, or crypto/rand",
+	"net/http":      "HTTP stays in the dialects, httpx, web and cli",
+	"os/exec":       "the program starts no other programs",
+	"testing":       "tests stay out of the program",
+	"unsafe":        "nothing here needs it",
+}
+
+// A test file may import whatever its room may, the standard library, the modules below, and
+// any room but those that testsMayNot names. So the tests of a dialect run on the real store.
+var testModules = []string{goCmp, kinOpenAPI, rapid, testscript, uuid}
+
+// testsMayNot tells why a test of one room may not import another, "" if it may.
+func testsMayNot(from, to string) string {
+	switch {
+	case to == "cli" && from != "cmd/rollcall":
+		return "what needs the whole program is tested in cli"
+	case isDialect(from) && isDialect(to):
+		return "what needs two dialects is tested in cli"
+	}
+	return ""
+}
+
+// name is an exported name of an imported package.
+type name struct{ path, name string }
+
+// reserved are names that only some rooms or files may use in code that is not a test.
+// A place is a room, or a file below internal.
+var reserved = []struct {
+	names  []name
+	except []string // places that may use them
+	only   []string // if set, the places the rule is about; else all
+	why    string
+}{
+	{
+		names:  []name{{"time", "Now"}, {"time", "Since"}, {"time", "Until"}},
+		except: []string{"cli"},
+		why:    "take the clock as a func() time.Time",
+	},
+	{
+		names:  []name{{"crypto/rand", "*"}},
+		only:   []string{"registry"},
+		except: []string{"registry/secrets.go", "registry/service.go"},
+		why:    "Decide is pure: draw in the service and pass it in",
+	},
+	{
+		names: []name{{uuid, "New"}, {uuid, "NewRandom"}, {uuid, "NewString"}, {uuid, "NewUUID"}, {uuid, "NewV6"}, {uuid, "NewV7"}},
+		only:  []string{"registry"},
+		why:   "Decide is pure: make identifiers from the seed that it is given",
+	},
+	{
+		names:  []name{{"fmt", "Print"}, {"fmt", "Printf"}, {"fmt", "Println"}},
+		except: []string{"cli"},
+		why:    "write to an io.Writer that is passed in, or log",
+	},
+	{
+		names: []name{
+			{"net/http", "DefaultClient"}, {"net/http", "DefaultServeMux"}, {"net/http", "Get"}, {"net/http", "Head"},
+			{"net/http", "Post"}, {"net/http", "PostForm"}, {"net/http", "Handle"}, {"net/http", "HandleFunc"},
+		},
+		why: "make a client with time limits, or a mux, of your own",
+	},
+	{
+		names: []name{{"log/slog", "Default"}, {"log/slog", "SetDefault"}, {"log/slog", "Debug"}, {"log/slog", "Info"}, {"log/slog", "Warn"}, {"log/slog", "Error"}},
+		why:   "log to a *slog.Logger that is passed in",
+	},
+}
+
+// seededRandom are the only names of math/rand/v2 that code may use: its other functions draw
+// from a source of the process.
+var seededRandom = []string{"ChaCha8", "New", "NewChaCha8", "NewPCG", "PCG", "Rand", "Source"}
+
+// emptyNames are words that say nothing about what a package or file holds.
+var emptyNames = []string{"common", "helper", "helpers", "manager", "managers", "misc", "util", "utils"}
+
+// maxLines is how many lines a file that is not a test may have.
+const maxLines = 500
