@@ -56,7 +56,7 @@ var rooms = map[string]room{
 		modules: []string{uuid},
 	},
 	"config": {
-		ours:    []string{"access", "audit", "fault", "registry"},
+		ours:    []string{"access", "audit", "fault", "registry", "segment"},
 		modules: []string{uuid, yaml},
 	},
 	"store": {

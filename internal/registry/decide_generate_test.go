@@ -127,25 +127,27 @@ func TestPrefixedIdentifier(t *testing.T) {
 	}
 }
 
+// Many collisions at once cost few rounds: what one change finds taken does not make the others
+// draw anew.
 func TestRandomTemplatesAreDecidedInFewRounds(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, juno(generated("R${helper.random(3)}")))
-	var changes []Change
-	for n := range 300 {
-		changes = append(changes, mdh(fmt.Sprintf("R%d", 3*n)))
+	w := newWorld(t, juno(generated("R${helper.random(4)}")))
+	for n := range int64(3000) { // three of ten identifiers are taken
+		p := &Participant{ID: ID{0: 1, 14: byte(n >> 8), 15: byte(n)}, Seq: n + 1, Identifier: fmt.Sprintf("R%d", 3*n), OID: fmt.Sprintf("SS_%d", n)}
+		w.people[p.ID] = p
 	}
-	w.apply(Group{Changes: changes})
-	changes = changes[:0]
-	for range 300 {
+	w.counters.LastSeq, w.counters.Counted = 3000, 3000
+	var changes []Change
+	for range 100 {
 		changes = append(changes, oc("", ohio))
 	}
 	for _, r := range w.apply(Group{Changes: changes})[0] {
-		if r.Err != nil && r.Err.Code != GenerationFailed {
+		if r.Err != nil {
 			t.Fatal(r.Err)
 		}
 	}
 	if w.rounds > generationTries+2 {
-		t.Errorf("decided in %d rounds: collisions make later changes draw anew", w.rounds)
+		t.Errorf("decided in %d rounds, want at most one for each try", w.rounds)
 	}
 }
 
@@ -204,5 +206,21 @@ func TestParticipantOIDs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOIDOfADeletedPersonIsFree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, juno())
+	w.must(mdh("A"))
+	results := w.apply(
+		Group{Changes: []Change{act(Delete, "A"), mdh("A")}},
+		group(act(Delete, "A"), mdh("a")),
+		group(act(Delete, "A"), mdh("A-")),
+	)
+	for i, r := range []Result{results[0][1], results[1][1], results[2][1]} {
+		if r.Err != nil || r.Participant.OID != "SS_A" {
+			t.Errorf("person %d is answered %+v, want the OID SS_A", i+1, r)
+		}
 	}
 }

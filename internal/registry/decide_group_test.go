@@ -79,6 +79,20 @@ func TestFailedGroupLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestEachGroupGivesOutItsOwnCodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, juno())
+	w.apply(
+		group(oc("A", ohio, registers), oc("X", nowAt)), // fails, and gives its code back
+		group(oc("B", ohio, registers), oc("C", ohio, registers)),
+		group(oc("D", ohio, registers)),
+		Group{Changes: []Change{oc("E", ohio, registers)}},
+	)
+	if len(w.people) != 4 || len(w.codes) != 4 { // the world proves that the codes differ
+		t.Errorf("%d people, %d codes; want 4 of each", len(w.people), len(w.codes))
+	}
+}
+
 // Groups of one batch see those before them, through their layers.
 func TestGroupsSeeThoseBefore(t *testing.T) {
 	t.Parallel()

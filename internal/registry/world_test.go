@@ -265,6 +265,7 @@ func (w *world) take(out *Outcome) {
 func (w *world) checkLaws() {
 	w.tb.Helper()
 	keys, oids, seqs, counted := map[string]bool{}, map[string]bool{}, map[int64]bool{}, int64(0)
+	secrets := map[string]bool{}
 	for _, p := range w.people {
 		if keys[Fold(p.Identifier)] || oids[p.OID] || seqs[p.Seq] {
 			w.tb.Fatalf("identifier %q, OID %q or number %d is given twice", p.Identifier, p.OID, p.Seq)
@@ -275,6 +276,12 @@ func (w *world) checkLaws() {
 		}
 		if (p.Participate == NotRegistered) != (p.AccessCode == nil) {
 			w.tb.Fatalf("%s: access code and Participate status %q do not go together", p.Identifier, p.Participate)
+		}
+		if secret := string(p.AccessCode); secret != "" {
+			if secrets[secret] {
+				w.tb.Fatalf("%s has the access code of another", p.Identifier)
+			}
+			secrets[secret] = true
 		}
 		if p.Custom != nil && len(p.Custom) == 0 {
 			w.tb.Fatalf("%s: custom fields are empty, want nil", p.Identifier)

@@ -51,7 +51,7 @@ func (d *definitionTx) Record(ctx context.Context, study registry.StudyID, at ti
 		return d.err
 	}
 	d.study = study
-	return d.fail("record audit events", d.recordEvents(ctx, at, events, nil))
+	return d.fail("record audit events", d.recordEvents(ctx, at, events))
 }
 
 // change runs write and counts the version up.

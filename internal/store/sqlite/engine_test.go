@@ -344,7 +344,7 @@ func TestColumns(t *testing.T) {
 func TestEventFields(t *testing.T) {
 	t.Parallel()
 	want := []audit.FieldChange{{Field: "a\"\\", Old: "\x00\x1f\x7f", New: "é𝔘\u2028"}, {}}
-	got, err := decodeFields(string(appendFields(nil, want, false)))
+	got, err := decodeFields(string(appendFields(nil, want)))
 	if err != nil {
 		t.Fatal(err)
 	}

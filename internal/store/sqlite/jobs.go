@@ -45,7 +45,7 @@ func (db *DB) CreateJob(ctx context.Context, j *jobs.Job, events []audit.Event) 
 			j.RequestID, j.SourceFile, j.Upload, j.Size, nullBytes(j.Params), j.Parts, nullBytes(j.Cursor), j.Rows, j.Failed, j.Error,
 			j.CreatedAt.UnixMicro(), j.UpdatedAt.UnixMicro(), nullTime(j.StartedAt), nullTime(j.CompletedAt))
 		if err == nil {
-			err = t.recordEvents(ctx, j.CreatedAt, events, nil)
+			err = t.recordEvents(ctx, j.CreatedAt, events)
 		}
 		return t.fail("create a job", err)
 	})
@@ -149,7 +149,7 @@ func (db *DB) DeleteJob(ctx context.Context, study registry.StudyID, id uuid.UUI
 			_, err = t.exec(ctx, "DELETE FROM job_output WHERE study_id = $1 AND job_id = $2", int64(study), blob(id))
 		}
 		if err == nil {
-			err = t.recordEvents(ctx, at, events, nil)
+			err = t.recordEvents(ctx, at, events)
 		}
 		t.erased = true // an extract's output holds personal values
 		return t.fail("delete a job", err)

@@ -17,12 +17,11 @@ import (
 
 var eventColumns = []string{
 	"study_id", "seq", "width", "at", "actor", "role", "dialect", "request_id", "reason",
-	"action", "participant_id", "identifier", "fields", "erased",
+	"action", "participant_id", "identifier", "fields",
 }
 
-// recordEvents numbers the events and stores them. Those about an erased participant are
-// stored without personal values.
-func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Event, erased []registry.ID) error {
+// recordEvents numbers the events and stores them.
+func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -39,23 +38,14 @@ func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Even
 	if !found {
 		return studyUnknown()
 	}
-	gone := make(map[registry.ID]bool, len(erased))
-	for _, id := range erased {
-		gone[id] = true
-	}
 	seq := last - width + 1
 	var text []byte
 	_, err = t.insertAll(ctx, t.db.set.events, len(events), func(args []any, row int) ([]any, error) {
 		e := &events[row]
-		blank := e.Participant != uuid.Nil && gone[e.Participant]
-		identifier := e.Identifier
-		if blank {
-			identifier = ""
-		}
-		text = appendFields(text[:0], e.Fields, blank)
+		text = appendFields(text[:0], e.Fields)
 		args = append(args, int64(t.study), seq, e.Width(), at.UnixMicro(),
 			e.Origin.Actor, e.Origin.Role, e.Origin.Dialect, e.Origin.RequestID, e.Origin.Reason,
-			string(e.Action), nullBlob(e.Participant), identifier, string(text), blank)
+			string(e.Action), nullBlob(e.Participant), e.Identifier, string(text))
 		seq += e.Width()
 		return args, nil
 	})
@@ -66,7 +56,7 @@ func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Even
 // read, or requested.
 func (db *DB) RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error {
 	return db.inTx(ctx, study, func(t *tx) error {
-		return t.fail("record audit events", t.recordEvents(ctx, at, events, nil))
+		return t.fail("record audit events", t.recordEvents(ctx, at, events))
 	})
 }
 
@@ -107,9 +97,8 @@ func scanRecord(row scanner) (trail.Record, error) {
 	return r, err
 }
 
-// appendFields encodes field changes as [["field","old","new"],...], "" for none. Blank leaves
-// the values out.
-func appendFields(to []byte, fields []audit.FieldChange, blank bool) []byte {
+// appendFields encodes field changes as [["field","old","new"],...], "" for none.
+func appendFields(to []byte, fields []audit.FieldChange) []byte {
 	if len(fields) == 0 {
 		return to
 	}
@@ -120,10 +109,6 @@ func appendFields(to []byte, fields []audit.FieldChange, blank bool) []byte {
 			to = append(to, ',')
 		}
 		to = appendJSON(append(to, '['), f.Field)
-		if blank {
-			to = append(to, `,"",""]`...)
-			continue
-		}
 		to = appendJSON(append(to, ','), f.Old)
 		to = appendJSON(append(to, ','), f.New)
 		to = append(to, ']')

@@ -62,9 +62,10 @@ func (t *tx) Write(ctx context.Context, at time.Time, out *registry.Outcome) err
 	return t.fail("write the outcome", t.write(ctx, at, out))
 }
 
-// write goes in an order in which what is given up is free before it is taken.
+// write goes in an order in which what is given up is free before it is taken, and in which
+// an erasure finds the events of its own batch too.
 func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) error {
-	if err := t.recordEvents(ctx, at, out.Events, out.Deleted); err != nil {
+	if err := t.recordEvents(ctx, at, out.Events); err != nil {
 		return err
 	}
 	if err := t.erase(ctx, out.Deleted); err != nil {
