@@ -1,0 +1,203 @@
+package openclinica
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"rollcall/internal/access"
+	"rollcall/internal/audit"
+	"rollcall/internal/fault"
+	"rollcall/internal/httpx"
+	"rollcall/internal/jobs"
+	"rollcall/internal/registry"
+)
+
+// The first line of an extract, without and with Participate information (decisions 12).
+const (
+	extractHeader         = "ParticipantId,First Name,Last Name,Email,Mobile,Identifier\n"
+	extractRegisterHeader = "ParticipantId,First Name,Last Name,Email,Mobile,Identifier,Access Code,Participate Status\n"
+)
+
+// defaultPageSize is the original's, where a page number is sent alone.
+const defaultPageSize = 100
+
+// extractParams is what an extract job remembers of its request.
+type extractParams struct {
+	Register bool  `json:"register"`
+	From     int64 `json:"from"` // how many of the listed participants come before the first
+	To       int64 `json:"to"`   // and before the first that is no longer wanted
+}
+
+// postExtract starts an extract of a site's participants and answers the job's uuid:
+//
+//	POST /clinicaldata/studies/{study}/sites/{site}/participants/extractParticipantsInfo
+//
+// Spec 16.5. Parameters: register or includeParticipateInfo (y/n), page_number, page_size.
+func (a *API) postExtract(w http.ResponseWriter, r *http.Request) error {
+	v, err := a.open(r, access.Extract, false)
+	if err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	params := extractParams{Register: yes(query.Get("register")) || yes(query.Get("includeParticipateInfo"))}
+	if params.Register {
+		if ferr := registry.CheckParticipate(v.study); ferr != nil {
+			return ferr
+		}
+	}
+	if err := params.page(query); err != nil {
+		return err
+	}
+	job := &jobs.Job{
+		Kind: ExtractKind, Study: v.study.ID, Site: v.siteID(), SubmittedBy: v.caller.Name,
+		Role: string(v.role), Dialect: dialect, RequestID: httpx.RequestID(r.Context()),
+	}
+	if job.Params, err = json.Marshal(params); err != nil {
+		return fmt.Errorf("encode job parameters: %w", err)
+	}
+	err = a.jobs.Submit(r.Context(), job, audit.Event{
+		Origin: v.origin(r), Action: audit.ExtractRequested, Identifier: v.site.OID,
+		Fields: []audit.FieldChange{{Field: "accessCodes", New: strconv.FormatBool(params.Register)}},
+	})
+	if err != nil {
+		return err
+	}
+	return writeText(w, "job uuid: "+job.ID.String())
+}
+
+// page reads page_number and page_size, which are honoured only when one is sent.
+func (p *extractParams) page(query url.Values) error {
+	p.To = math.MaxInt64
+	if !query.Has("page_number") && !query.Has("page_size") {
+		return nil
+	}
+	number, err := positive(query, "page_number", 1)
+	if err != nil {
+		return fault.New(fault.Invalid, badPageNumber, "page_number is no positive integer")
+	}
+	size, err := positive(query, "page_size", defaultPageSize)
+	if err != nil {
+		return fault.New(fault.Invalid, badPageSize, "page_size is no positive integer")
+	}
+	p.From = (number - 1) * size
+	p.To = number * size
+	return nil
+}
+
+// positive reads a parameter that has to be a positive integer of 31 bits.
+func positive(query url.Values, name string, standard int64) (int64, error) {
+	if !query.Has(name) {
+		return standard, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(query.Get(name)), 10, 32)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%s is no positive integer", name)
+	}
+	return n, nil
+}
+
+// Extractor is the kind of job that writes a site's participants into a CSV file.
+type Extractor struct{ Registry *registry.Service }
+
+// Writes implements [jobs.Kind].Writes.
+func (Extractor) Writes() bool { return false }
+
+// extractCursor says how far an extract has come.
+type extractCursor struct {
+	After  int64 `json:"after"`  // the Seq of the last participant looked at
+	Listed int64 `json:"listed"` // how many listed participants were met so far
+}
+
+// Start implements [jobs.Kind].Start.
+func (k Extractor) Start(_ context.Context, job *jobs.Job, _ io.ReadSeeker) (jobs.Task, error) {
+	t := &extractTask{registry: k.Registry, study: job.Study, site: job.Site}
+	if err := json.Unmarshal(job.Params, &t.params); err != nil {
+		return nil, fmt.Errorf("read job parameters: %w", err)
+	}
+	if job.Cursor != nil {
+		if err := json.Unmarshal(job.Cursor, &t.at); err != nil {
+			return nil, fmt.Errorf("read cursor: %w", err)
+		}
+	}
+	t.origin = audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: dialect, RequestID: job.ID.String()}
+	return t, nil
+}
+
+// extractTask is one extract under way.
+type extractTask struct {
+	registry *registry.Service
+	study    registry.StudyID
+	site     registry.SiteID
+	params   extractParams
+	at       extractCursor
+	origin   audit.Origin
+}
+
+// Next implements [jobs.Task].Next. The reading of each access code is remembered in the
+// transaction that stores the text which shows it.
+func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) {
+	if t.at.Listed >= t.params.To {
+		return nil, io.EOF
+	}
+	page, err := t.registry.Participants(ctx, t.study, &t.site, t.at.After, limit)
+	if err != nil {
+		return nil, err
+	}
+	if len(page) == 0 {
+		return nil, io.EOF
+	}
+	chunk := &jobs.Chunk{}
+	var out bytes.Buffer
+	lines := csv.NewWriter(&out)
+	for _, p := range page {
+		t.at.After = p.Seq
+		if !p.Listed() {
+			continue
+		}
+		t.at.Listed++
+		if t.at.Listed <= t.params.From || t.at.Listed > t.params.To {
+			continue
+		}
+		line, err := t.line(p)
+		if err != nil {
+			return nil, err
+		}
+		_ = lines.Write(line) // into memory: cannot fail
+		chunk.Rows++
+		if t.params.Register && p.AccessCode != nil {
+			chunk.Events = append(chunk.Events, codeRead(t.origin, p))
+		}
+	}
+	lines.Flush()
+	if chunk.Cursor, err = json.Marshal(t.at); err != nil {
+		return nil, fmt.Errorf("write cursor: %w", err)
+	}
+	chunk.Output = func([]registry.Result) ([]byte, int64) { return out.Bytes(), 0 }
+	return chunk, nil
+}
+
+// line is one participant's line.
+func (t *extractTask) line(p *registry.Participant) ([]string, error) {
+	d := &p.Details
+	line := []string{
+		p.Identifier, d[registry.FirstName], d[registry.LastName], d[registry.Email],
+		d[registry.MobilePhone], d[registry.SecondaryID],
+	}
+	if !t.params.Register {
+		return line, nil
+	}
+	code, err := t.registry.AccessCode(p)
+	if err != nil {
+		return nil, err
+	}
+	return append(line, code, string(p.ParticipateNow())), nil
+}
