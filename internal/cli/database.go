@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"rollcall/internal/store"
+)
+
+// The data directories where none is named.
+const (
+	defaultDataDir = "rollcall-data"
+	demoDataDir    = "rollcall-demo"
+)
+
+// databaseFlags say which registry a command works on.
+type databaseFlags struct {
+	DataDir         string `placeholder:"DIR" help:"The data directory; ./rollcall-data if not given."`
+	DatabaseURL     string `name:"database-url" placeholder:"URL" help:"The database, if it is not the one in the data directory."`
+	DatabaseURLFile string `name:"database-url-file" placeholder:"FILE" help:"A file that holds the database URL."`
+}
+
+func (d *databaseFlags) dir() string {
+	if d.DataDir == "" {
+		return defaultDataDir
+	}
+	return d.DataDir
+}
+
+func (d *databaseFlags) uploads() string { return filepath.Join(d.dir(), "uploads") }
+
+func (d *databaseFlags) config() (store.Config, error) {
+	url, err := secret("database-url", d.DatabaseURL, d.DatabaseURLFile)
+	if err != nil {
+		return store.Config{}, err
+	}
+	return store.Config{DatabaseURL: url, DataDir: d.dir(), Logger: slog.New(slog.DiscardHandler)}, nil
+}
+
+// open opens a registry that exists, has this program's schema, and may be served meanwhile.
+func (d *databaseFlags) open(ctx context.Context) (store.Store, error) {
+	c, err := d.config()
+	if err != nil {
+		return nil, err
+	}
+	if c.DatabaseURL == "" {
+		if _, err := os.Stat(filepath.Join(d.dir(), store.FileName)); errors.Is(err, fs.ErrNotExist) {
+			return nil, wrong("there is no registry in %s", d.dir()).
+				withHint("name its folder with --data-dir; rollcall serve and rollcall apply make a new one")
+		}
+	}
+	st, err := store.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Ready(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+// openOrMake opens a registry as open does, and makes a new one if there is none.
+func (d *databaseFlags) openOrMake(ctx context.Context) (store.Store, error) {
+	c, err := d.config()
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	version, err := st.SchemaVersion(ctx)
+	if err == nil && version == 0 {
+		_, _, err = st.Migrate(ctx)
+	}
+	if err == nil {
+		err = st.Ready(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return st, nil
+}
+
+// maxSecret is how many bytes of a secret's file are read.
+const maxSecret = 64 << 10
+
+// secret is the value of a flag, or of the file that its twin names: the flag's name with
+// -file, ROLLCALL_..._FILE in the environment. The file's last line break is not part of it.
+func secret(flag, value, file string) (string, error) {
+	if file == "" {
+		return value, nil
+	}
+	if value != "" {
+		return "", wrong("both --%s and --%s-file are given", flag, flag).
+			withHint("give one of them; each may also come from the environment")
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", wrong("%s: there is no such file", file).withHint("--%s-file names it", flag)
+	case err != nil:
+		return "", wrong("%s: %v", file, err)
+	case info.Size() > maxSecret:
+		return "", wrong("%s: too large for a secret", file).withHint("--%s-file names it", flag)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", wrong("%s: %v", file, err)
+	}
+	value = strings.TrimRight(string(text), "\r\n")
+	if value == "" {
+		return "", wrong("%s: the file is empty", file).withHint("--%s-file names it", flag)
+	}
+	return value, nil
+}

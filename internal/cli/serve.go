@@ -1,0 +1,168 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"rollcall/internal/config"
+	"rollcall/internal/httpx"
+	"rollcall/internal/store"
+)
+
+// serveCommand runs the server.
+type serveCommand struct {
+	Demo      bool     `help:"Serve a demo study from a data directory of its own, ./rollcall-demo; nothing else is needed."`
+	Listen    []string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 picks one. Default ${default}."`
+	StudyFile []string `sep:"," placeholder:"FILE" help:"A study file to apply before serving; may be given several times."`
+	PublicURL string   `name:"public-url" placeholder:"URL" help:"The address under which clients reach this server."`
+	TLSCert   string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; with --tls-key, only TLS is spoken."`
+	TLSKey    string   `name:"tls-key" placeholder:"FILE" help:"Private key in PEM."`
+	databaseFlags
+
+	LogFormat string `enum:"text,json" default:"text" help:"How log lines look: text or json."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least level that is logged: debug, info, warn or error."`
+
+	ShutdownGrace     time.Duration `default:"30s" help:"How long running requests may take to finish after a stop."`
+	ShutdownDelay     time.Duration `default:"0s" help:"How long to go on taking requests after a stop, while /readyz answers 503."`
+	ReadHeaderTimeout time.Duration `default:"10s" help:"How long a client may take to send a request's headers."`
+	StallTimeout      time.Duration `default:"30s" help:"How long a client may neither send nor take a byte."`
+	TokenTTL          time.Duration `name:"token-ttl" default:"4h" help:"How long a token from signing in is good for."`
+	JobWorkers        int           `default:"4" help:"How many jobs run at the same time."`
+	ReadyFile         string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
+}
+
+// Help implements kong.HelpProvider.
+func (serveCommand) Help() string {
+	return "Makes the data directory if there is none, brings its database up to this version, applies study files, " +
+		"and serves until it is stopped. SIGTERM or SIGINT stops it in good order: requests are finished, running jobs " +
+		"stop at a record and go on from there at the next start. A second signal ends it at once.\n\n" +
+		"GET /healthz tells that it is alive, /readyz that it can serve, /metrics is for Prometheus."
+}
+
+// Run implements the command.
+func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	log := c.logger(con)
+	defs, err := c.definitions()
+	if err != nil {
+		return err
+	}
+	release, err := store.Lock(c.dir(), c.holder(con.now()))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	st, err := c.openStore(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	for _, d := range defs {
+		differences, err := applyDefinitions(ctx, st, d, con, false)
+		if err != nil {
+			return err
+		}
+		for _, difference := range differences {
+			log.InfoContext(ctx, "study changed by its file", "difference", difference.String())
+		}
+	}
+	s, err := newServer(ctx, c, st, con, log)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+func (c *serveCommand) check() error {
+	if c.Demo && c.DataDir == "" {
+		c.DataDir = demoDataDir
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return wrong("TLS needs both a certificate and a key").withHint("give --tls-cert and --tls-key")
+	}
+	if c.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return wrong("the TLS certificate cannot be used: %v", err).withHint("--tls-cert and --tls-key name files in PEM that belong together")
+		}
+	}
+	if c.PublicURL != "" {
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.RawQuery != "" || u.Fragment != "" {
+			return wrong("--public-url is not the address of a server").withHint("write it like https://rollcall.example.org")
+		}
+		c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	}
+	for _, limit := range []struct {
+		flag  string
+		value time.Duration
+		least time.Duration
+	}{
+		{"shutdown-grace", c.ShutdownGrace, time.Millisecond}, {"shutdown-delay", c.ShutdownDelay, 0},
+		{"read-header-timeout", c.ReadHeaderTimeout, time.Millisecond}, {"stall-timeout", c.StallTimeout, time.Millisecond},
+		{"token-ttl", c.TokenTTL, time.Second},
+	} {
+		if limit.value < limit.least {
+			return wrong("--%s must be at least %s", limit.flag, limit.least)
+		}
+	}
+	if c.JobWorkers < 1 {
+		return wrong("--job-workers must be at least 1")
+	}
+	return nil
+}
+
+// definitions reads the study files before anything is opened, so that a wrong one changes
+// nothing. The demo's own comes first.
+func (c *serveCommand) definitions() ([]*config.Definitions, error) {
+	var all []*config.Definitions
+	if c.Demo {
+		defs, err := config.Load([]config.File{config.Demo()})
+		if err != nil {
+			return nil, fmt.Errorf("read the demo: %w", err)
+		}
+		all = append(all, defs)
+	}
+	if len(c.StudyFile) > 0 {
+		defs, err := config.LoadFiles(c.StudyFile)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, defs)
+	}
+	return all, nil
+}
+
+// holder is what the lock of the data directory says about this process.
+func (c *serveCommand) holder(now time.Time) string {
+	return fmt.Sprintf("pid %d, since %s, listening on %s",
+		os.Getpid(), now.UTC().Format(time.RFC3339), strings.Join(c.Listen, ", "))
+}
+
+func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.Store, error) {
+	conf, err := c.config()
+	if err != nil {
+		return nil, err
+	}
+	conf.Migrate, conf.Logger = true, log
+	return store.Open(ctx, conf)
+}
+
+func (c *serveCommand) logger(con *console) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong lets only known words through
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewTextHandler(con.Err, options)
+	if c.LogFormat == "json" {
+		handler = slog.NewJSONHandler(con.Err, options)
+	}
+	return slog.New(httpx.NewRedactingHandler(handler))
+}
