@@ -25,9 +25,8 @@ func Decide(study *Study, before *Before, groups []Group) *Outcome {
 		before: before,
 		layer:  newLayer(before, nil),
 		ask:    newAsking(),
-		source: rand.NewChaCha8(before.Seed),
+		random: rand.New(rand.NewChaCha8(before.Seed)),
 	}
-	d.random = rand.New(d.source)
 	out := &Outcome{Results: make([][]Result, len(groups))}
 	for i := range groups {
 		out.Results[i] = d.group(&groups[i])
@@ -46,10 +45,7 @@ type decision struct {
 	before *Before
 	layer  *layer
 	ask    *asking
-
-	changes uint64 // how many were begun
-	source  *rand.ChaCha8
-	random  *rand.Rand // draws from source
+	random *rand.Rand
 }
 
 // group decides one group, on a layer of its own if it is all or nothing.
@@ -89,7 +85,6 @@ func (d *decision) group(g *Group) []Result {
 }
 
 func (d *decision) change(c *Change) Result {
-	d.reseed()
 	switch c.Action {
 	case Upsert:
 		return d.upsert(c)
@@ -107,15 +102,6 @@ func (d *decision) named(c *Change) *Participant {
 		return nil
 	}
 	return d.find(c.ID, identifier)
-}
-
-// reseed gives each change randomness of its own. What one change finds taken then does not
-// make those after it draw otherwise, and deciding again asks for little that is new.
-func (d *decision) reseed() {
-	d.changes++
-	seed := d.before.Seed
-	binary.BigEndian.PutUint64(seed[:8], binary.BigEndian.Uint64(seed[:8])^d.changes)
-	d.source.Seed(seed)
 }
 
 // find looks a change's participant up by its ID, else by the identifier; nil if there is none.

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,10 +196,56 @@ func customCases() []ruleCase {
 		fails("custom: NUL", mdh("A", custom("notes", "\x00")), TextMalformed, "customFields.Notes"),
 		fails("custom: not UTF-8", mdh("A", custom("Smoker", "\xff")), TextMalformed, "customFields.Smoker"),
 		fails("custom: secondary identifier too long", mdh("A", custom("secondaryidentifier", repeat("é", 256))), TooLong, "secondaryIdentifier"),
+		ruleCase{
+			name: "alias: secondary identifier that the study does not define", study: secondaryIs(""), do: mdh("A", with(SecondaryID, "S")),
+			code: UnknownField, kind: fault.Invalid, field: "secondaryIdentifier",
+		},
+		ruleCase{
+			name: "alias: secondary identifier that is not of its type", study: secondaryIs(IntegerField), do: mdh("A", with(SecondaryID, "S")),
+			code: Malformed, kind: fault.Invalid, field: "secondaryIdentifier",
+		},
+		ruleCase{
+			name: "alias: secondary identifier in another form", study: secondaryIs(IntegerField),
+			given: []Change{mdh("A", with(SecondaryID, " 07 "))}, do: mdh("A", with(SecondaryID, "7")), done: Unchanged,
+		},
+		ruleCase{
+			name: "alias: clearing what is not shown touches nothing", study: secondaryIs(""),
+			given: []Change{oc("A", ohio, with(SecondaryID, "S"))}, do: mdh("A", with(SecondaryID, "")), done: Unchanged,
+		},
+		ruleCase{name: "alias: not for OpenClinica", study: secondaryIs(""), do: oc("A", ohio, with(SecondaryID, "S")), done: Added},
 		ruleCase{name: "custom: clearing what is not set", given: []Change{mdh("A")}, do: mdh("A", custom("Visits", "")), done: Unchanged},
 		ruleCase{name: "custom: the same number in another form", given: []Change{mdh("A", custom("Visits", "3"))}, do: mdh("A", custom("VISITS", " +03 ")), done: Unchanged},
 		ruleCase{name: "custom: secondary identifier is the detail", given: []Change{oc("A", ohio, with(SecondaryID, "S1"))}, do: mdh("A", custom(SecondaryIdentifierField, "S1")), done: Unchanged},
 	)
+}
+
+// secondaryIs gives the custom field SecondaryIdentifier a type, or takes it away.
+func secondaryIs(kind FieldType) func(*Study) {
+	return func(s *Study) {
+		s.CustomFields = slices.DeleteFunc(s.CustomFields, func(f CustomField) bool { return f.Name == SecondaryIdentifierField })
+		if kind != "" {
+			s.CustomFields = append(s.CustomFields, CustomField{SecondaryIdentifierField, kind})
+		}
+	}
+}
+
+func TestFiltersAreInStoredForm(t *testing.T) {
+	t.Parallel()
+	visits := CustomField{"Visits", IntegerField}
+	tests := []struct{ got, want Filter }{
+		{MyDataHelps().FilterDetail(MobilePhone, "(555) 777-8888"), Filter{Field: MobilePhone, Value: "+1 5557778888"}},
+		{MyDataHelps().FilterDetail(Gender, "f"), Filter{Field: Gender, Value: "F"}},
+		{MyDataHelps().FilterDetail(Email, "no address"), Filter{Field: Email, Value: "no address"}},
+		{MyDataHelps().FilterDetail(City, ""), Filter{Field: City}},
+		{FilterCustom(visits, " +07"), Filter{Custom: "Visits", Value: "7"}},
+		{FilterCustom(visits, "many"), Filter{Custom: "Visits", Value: "many"}},
+		{FilterCustom(visits, ""), Filter{Custom: "Visits"}},
+	}
+	for i, test := range tests {
+		if test.got != test.want {
+			t.Errorf("filter %d is %+v, want %+v", i+1, test.got, test.want)
+		}
+	}
 }
 
 func TestStoredForms(t *testing.T) {

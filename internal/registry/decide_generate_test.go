@@ -127,8 +127,7 @@ func TestPrefixedIdentifier(t *testing.T) {
 	}
 }
 
-// Many collisions at once cost few rounds: what one change finds taken does not make the others
-// draw anew.
+// Many collisions at once cost few rounds, far from the bound of the service.
 func TestRandomTemplatesAreDecidedInFewRounds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, juno(generated("R${helper.random(4)}")))
@@ -147,7 +146,7 @@ func TestRandomTemplatesAreDecidedInFewRounds(t *testing.T) {
 		}
 	}
 	if w.rounds > generationTries+2 {
-		t.Errorf("decided in %d rounds, want at most one for each try", w.rounds)
+		t.Errorf("decided in %d rounds, want about one for each try", w.rounds)
 	}
 }
 

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ func TestMemberships(t *testing.T) {
 			[]row{{"A", inAmes, true}, {"A", withdrawn, true}}},
 		{"nothing differs", []Group{{Changes: []Change{oc("OLD", ohio)}}}, nil},
 		{"looked at again", []Group{{Changes: []Change{act(Revisit, "OLD")}}},
+			[]row{{"OLD", inAmes, true}, {"OLD", withdrawn, false}}},
+		{"looked at again in a group", []Group{group(act(Revisit, "OLD"))},
 			[]row{{"OLD", inAmes, true}, {"OLD", withdrawn, false}}},
 		{"looked at again and again", []Group{group(act(Revisit, "OLD")), {Changes: []Change{act(Revisit, "", known(1)), oc("OLD", ohio, with(State, "IA"))}}},
 			[]row{{"OLD", inAmes, true}, {"OLD", withdrawn, false}}},
@@ -137,9 +140,11 @@ func TestNobodyGoneIsInvited(t *testing.T) {
 	out := w.decide(
 		Group{Changes: []Change{mdh("A", invite), mdh("B", invite), act(Delete, "A")}},
 		group(mdh("C", invite), mdh("D", at(nowAt))),
+		group(mdh("E", invite)),
 	)
-	if len(out.Invited) != 1 || out.Invited[0] != out.Results[0][1].Participant.ID {
-		t.Errorf("%d are invited, want B alone", len(out.Invited))
+	want := []ID{out.Results[0][1].Participant.ID, out.Results[2][0].Participant.ID}
+	if !slices.Equal(out.Invited, want) {
+		t.Errorf("%d are invited, want B and E alone", len(out.Invited))
 	}
 }
 

@@ -296,12 +296,12 @@ func (p *templateParser) variable() (templateNode, error) {
 			return templateNumber(v.SiteParticipantCount), nil
 		}}, nil
 	case "helper.random":
-		return p.randomCall(from)
+		return p.randomCall()
 	}
 	return templateNode{}, p.fault(from, "unknown variable %q; known are siteId, siteParticipantCount and helper.random(n)", name)
 }
 
-func (p *templateParser) randomCall(from int) (templateNode, error) {
+func (p *templateParser) randomCall() (templateNode, error) {
 	if !p.take('(') {
 		return templateNode{}, p.unexpected("( after helper.random")
 	}

@@ -101,7 +101,7 @@ type Known struct {
 type Counters struct {
 	LastSeq  int64            // the last Seq given to a participant
 	Counted  int64            // how many participants count against the cap now
-	Numbered map[SiteID]int64 // the last number given at each site (and at StudyLevel) by creation
+	Numbered map[SiteID]int64 // the last number given at each site (and at StudyLevel) by an add or a move
 }
 
 // ContactKind is the kind of contact that a claim is on.

@@ -1,0 +1,113 @@
+package registry_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"rollcall/internal/registry"
+	"rollcall/internal/store/sqlite"
+)
+
+// breaking is a real database of which one step of a transaction fails.
+type breaking struct {
+	*sqlite.DB
+	step string
+}
+
+var errBroken = errors.New("broken on purpose")
+
+func (b *breaking) InStudy(ctx context.Context, study registry.StudyID, fn func(context.Context, registry.Tx) error) error {
+	return b.DB.InStudy(ctx, study, func(ctx context.Context, tx registry.Tx) error { return fn(ctx, &breakingTx{tx, b}) })
+}
+
+func (b *breaking) Catalog(ctx context.Context) (*registry.Catalog, error) {
+	if b.step == "catalog" {
+		return nil, errBroken
+	}
+	return b.DB.Catalog(ctx)
+}
+
+type breakingTx struct {
+	registry.Tx
+	from *breaking
+}
+
+func (tx *breakingTx) Load(ctx context.Context, ask *registry.Ask) (*registry.Known, error) {
+	if tx.from.step == "load" {
+		return nil, errBroken
+	}
+	return tx.Tx.Load(ctx, ask)
+}
+
+func (tx *breakingTx) Counters(ctx context.Context) (*registry.Counters, error) {
+	if tx.from.step == "counters" {
+		return nil, errBroken
+	}
+	return tx.Tx.Counters(ctx)
+}
+
+func (tx *breakingTx) Write(ctx context.Context, at time.Time, out *registry.Outcome) error {
+	if tx.from.step == "write" {
+		return errBroken
+	}
+	return tx.Tx.Write(ctx, at, out)
+}
+
+func (tx *breakingTx) RewriteOutputs(ctx context.Context, rewrite func(string, []byte) []byte) error {
+	if tx.from.step == "rewrite" {
+		return errBroken
+	}
+	return tx.Tx.RewriteOutputs(ctx, rewrite)
+}
+
+func TestFailuresOfTheStoreUndoEverything(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	broken := &breaking{DB: r.db}
+	r.Service = registry.NewService(broken, nil, func() time.Time { return noon },
+		registry.WithScrubber(func(_ string, part []byte, _ []*registry.Participant) []byte { return part }))
+	for _, step := range []string{"load", "counters", "write"} {
+		broken.step = step
+		if results, err := r.Apply(t.Context(), r.study.ID, r.openClinica("A")); !errors.Is(err, errBroken) || results != nil {
+			t.Errorf("%s fails: answer %v, %v", step, results, err)
+		}
+	}
+	broken.step = "catalog"
+	if catalog, err := r.Catalog(t.Context()); !errors.Is(err, errBroken) || catalog != nil {
+		t.Errorf("catalog %v, %v", catalog, err)
+	}
+	if len(r.all(t)) != 0 || len(r.events(t)) != 0 {
+		t.Error("a failed batch leaves something behind")
+	}
+	broken.step = "rewrite"
+	r.must(t, r.openClinica("A"))
+	erase := registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "A"}
+	if results, err := r.Apply(t.Context(), r.study.ID, erase); !errors.Is(err, errBroken) || results != nil {
+		t.Errorf("outputs are not rewritten: answer %v, %v", results, err)
+	}
+	if len(r.all(t)) != 1 || len(r.events(t)) != 1 {
+		t.Error("somebody is erased whose name is still in an output")
+	}
+}
+
+func TestReadsOfACallerWhoGaveUp(t *testing.T) {
+	t.Parallel()
+	r := setup(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	reads := map[string]func() error{
+		"catalog":      func() error { _, err := r.Catalog(ctx); return err },
+		"find":         func() error { _, err := r.Find(ctx, r.study.ID, "A"); return err },
+		"find by id":   func() error { _, err := r.FindByID(ctx, r.study.ID, registry.ID{1}); return err },
+		"participants": func() error { _, err := r.Participants(ctx, r.study.ID, nil, 0, 10); return err },
+		"query":        func() error { _, err := r.Query(ctx, r.study.ID, &registry.Query{Limit: 10}); return err },
+		"segments":     func() error { _, err := r.SegmentsOf(ctx, r.study.ID, registry.ID{1}); return err },
+	}
+	for name, read := range reads {
+		if err := read(); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s of a caller who gave up: %v, want that it was cancelled", name, err)
+		}
+	}
+}
