@@ -124,7 +124,8 @@ func (s *Service) Delete(ctx context.Context, job *Job, events ...audit.Event) e
 // one chunk, so memory stays flat.
 const outputParts = 4
 
-// WriteOutput writes the job's output, its log or extract, to w.
+// WriteOutput writes the job's output, its log or extract, to w. It answers fault NotFound if
+// the job was deleted meanwhile: what has been written is then not all of it.
 func (s *Service) WriteOutput(ctx context.Context, job *Job, w io.Writer) error {
 	for from := 0; ; from += outputParts {
 		parts, err := s.Store.OutputParts(ctx, job.Study, job.ID, from, outputParts)
@@ -137,7 +138,8 @@ func (s *Service) WriteOutput(ctx context.Context, job *Job, w io.Writer) error 
 			}
 		}
 		if len(parts) < outputParts {
-			return nil
+			_, err := s.Store.Job(ctx, job.ID)
+			return err
 		}
 	}
 }

@@ -50,16 +50,22 @@ func OpenUploadDir(path string) (*UploadDir, error) {
 // Save implements [Uploads].Save.
 func (d *UploadDir) Save(ctx context.Context, r io.Reader) (key string, size int64, err error) {
 	key = uuid.NewString()
-	part := filepath.Join(d.path, key+partSuffix)
+	part, whole := filepath.Join(d.path, key+partSuffix), filepath.Join(d.path, key)
+	defer func() {
+		if err != nil {
+			os.Remove(part)  //nolint:errcheck // the first error is the one to tell; what stays is swept at the next start
+			os.Remove(whole) //nolint:errcheck // as above
+			key, size = "", 0
+		}
+	}()
 	if size, err = writeDurably(part, r); err != nil {
-		os.Remove(part) //nolint:errcheck // the first error is the one to tell; what stays is swept at the next start
-		return "", 0, err
+		return key, size, err
 	}
-	if err := os.Rename(part, filepath.Join(d.path, key)); err != nil {
-		return "", 0, storageFault(err, "keep upload")
+	if err = os.Rename(part, whole); err != nil {
+		return key, size, storageFault(err, "keep upload")
 	}
-	if err := syncDir(d.path); err != nil {
-		return "", 0, storageFault(err, "keep upload")
+	if err = syncDir(d.path); err != nil {
+		return key, size, storageFault(err, "keep upload")
 	}
 	return key, size, ctx.Err()
 }

@@ -1,6 +1,7 @@
 package openclinica
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -411,9 +412,9 @@ func half(t *testing.T, w *world, server *httptest.Server) net.Conn {
 }
 
 // served is a world behind a real server.
-func served(t *testing.T, stall time.Duration) (w *world, server *httptest.Server) {
+func served(t *testing.T, stall time.Duration, options ...func(*jobs.Config)) (w *world, server *httptest.Server) {
 	t.Helper()
-	w = newWorld(t)
+	w = newWorld(t, options...)
 	mux := httpx.NewMux(RenderUnknown)
 	w.api.Mount(mux)
 	front := httpx.Front{Log: w.api.log, Now: time.Now, NewID: func() string { return "r" }, Stall: stall}
@@ -436,10 +437,41 @@ func TestStalledUploadLeavesNothing(t *testing.T) {
 	}
 }
 
+// begun tells when the first bytes of an upload are being stored.
+type begun struct {
+	jobs.Uploads
+	told chan struct{}
+}
+
+func (b *begun) Save(ctx context.Context, r io.Reader) (key string, size int64, err error) {
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(r, first); err != nil {
+		return "", 0, err
+	}
+	return b.Uploads.Save(ctx, io.MultiReader(bytes.NewReader(first), &telling{r, b.told}))
+}
+
+// telling closes a channel at the first read.
+type telling struct {
+	io.Reader
+	told chan struct{}
+}
+
+func (r *telling) Read(p []byte) (int, error) {
+	select {
+	case <-r.told:
+	default:
+		close(r.told)
+	}
+	return r.Reader.Read(p)
+}
+
 func TestCutUploadLeavesNothing(t *testing.T) {
 	t.Parallel()
-	w, server := served(t, time.Minute)
+	b := &begun{told: make(chan struct{})}
+	w, server := served(t, time.Minute, func(c *jobs.Config) { b.Uploads, c.Uploads = c.Uploads, b })
 	conn := half(t, w, server)
+	<-b.told // the file has been opened and has its first byte
 	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}

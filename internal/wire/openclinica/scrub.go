@@ -21,7 +21,8 @@ func Scrub(kind string, part []byte, erased []*registry.Participant) []byte {
 	for _, p := range erased {
 		key := registry.Fold(p.Identifier)
 		known.identifiers[key], known.oids[p.OID] = true, true
-		present = present || strings.Contains(text, strings.ReplaceAll(key, `"`, `""`))
+		present = present || strings.Contains(text, strings.ReplaceAll(key, `"`, `""`)) ||
+			strings.Contains(text, registry.Fold(p.OID)) // all that a log has of one who was renamed since
 	}
 	if !present {
 		return part

@@ -105,7 +105,7 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.registry = registry.NewService(w.db, codes, w.clock)
+	w.registry = registry.NewService(w.db, codes, w.clock, registry.WithScrubber(Scrub))
 	uploads, err := jobs.OpenUploadDir(w.uploads)
 	if err != nil {
 		t.Fatal(err)
