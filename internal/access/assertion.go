@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/big"
 	"slices"
@@ -48,7 +49,7 @@ type assertion struct {
 // SignInService answers a token for the service account that signed the assertion, a JWT with
 // the account's name as iss and sub, and how long the token is good for. An assertion works
 // once. Whatever is wrong with it, the answer is the same [fault.Unauthenticated] with
-// [AssertionRefused]; what it was is in the error's cause, for the log. An account that does
+// [AssertionRefused]; what it was is in the error's cause, and in the log. An account that does
 // not exist takes as long to refuse as a bad signature. Faults of the store pass as they are.
 func (s *Service) SignInService(ctx context.Context, text string) (token string, expiresIn time.Duration, err error) {
 	directory, err := s.directory.get(ctx)
@@ -58,14 +59,14 @@ func (s *Service) SignInService(ctx context.Context, text string) (token string,
 	now := s.now()
 	a, err := s.checkAssertion(directory, text, now)
 	if err != nil {
-		return "", 0, errAssertionRefused(err)
+		return "", 0, s.refuse(ctx, err)
 	}
 	fresh, err := s.store.UseAssertion(ctx, a.account.Name, a.jti, a.expires, now)
 	if err != nil {
 		return "", 0, fmt.Errorf("use up an assertion: %w", err)
 	}
 	if !fresh {
-		return "", 0, errAssertionRefused(fmt.Errorf("assertion of %s: its jti has been used before", a.account.Name))
+		return "", 0, s.refuse(ctx, fmt.Errorf("assertion of %s: its jti has been used before", a.account.Name))
 	}
 	token, err = s.mint(serviceHolder, a.account.Name, ServiceTokenTTL)
 	if err != nil {
@@ -74,7 +75,25 @@ func (s *Service) SignInService(ctx context.Context, text string) (token string,
 	return token, ServiceTokenTTL, nil
 }
 
-func errAssertionRefused(cause error) error {
+// AcceptAudiences adds what the aud of an assertion may be, such as the address that a server
+// knows only once it listens.
+func (s *Service) AcceptAudiences(urls ...string) {
+	for {
+		known := s.audiences.Load()
+		all := slices.Concat(*known, urls)
+		if s.audiences.CompareAndSwap(known, &all) {
+			return
+		}
+	}
+}
+
+func (s *Service) accepts(audience string) bool {
+	return slices.Contains(*s.audiences.Load(), audience)
+}
+
+// refuse is the one answer to whoever sent the assertion. Only the log tells why.
+func (s *Service) refuse(ctx context.Context, cause error) error {
+	s.log.InfoContext(ctx, "assertion refused", slog.String("error", cause.Error()))
 	err := fault.Wrap(fault.Unauthenticated, cause, "the assertion was refused")
 	err.Code = AssertionRefused
 	return err
@@ -119,7 +138,7 @@ func (s *Service) checkClaims(c *assertionClaims, now time.Time) (time.Time, err
 	switch {
 	case c.Issuer != c.Subject:
 		return none, errors.New("iss is not sub")
-	case !slices.ContainsFunc(c.Audience, func(aud string) bool { return slices.Contains(s.audiences, aud) }):
+	case !slices.ContainsFunc(c.Audience, s.accepts):
 		return none, errors.New("aud is no address of this server's token endpoint")
 	case c.ID == "":
 		return none, errors.New("there is no jti")

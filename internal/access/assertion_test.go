@@ -394,6 +394,21 @@ func TestRetiredKey(t *testing.T) {
 	}
 }
 
+func TestAcceptAudiences(t *testing.T) {
+	t.Parallel()
+	o := openOffice(t)
+	o.register(app, keyring()[0])
+	const late = "http://localhost:8080/identityserver/connect/token"
+	_, _, err := o.SignInService(t.Context(), rs256(t, keyring()[0], o.claims("aud", late)))
+	wantRefused(t, err)
+	o.AcceptAudiences(late)
+	for _, aud := range []string{late, audience, ours} {
+		if _, _, err := o.SignInService(t.Context(), rs256(t, keyring()[0], o.claims("aud", aud))); err != nil {
+			t.Errorf("%s: %v", aud, err)
+		}
+	}
+}
+
 // TestUnknownAccountCostsASignature proves that a signature is computed, not only that the
 // answer is the same.
 func TestUnknownAccountCostsASignature(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"rollcall/internal/fault"
@@ -21,17 +23,20 @@ type Config struct {
 	SigningKey []byte           // SigningKeySize bytes, kept in the database
 	Now        func() time.Time // the clock
 	TokenTTL   time.Duration    // how long a token from [Service.SignIn] is good for; 0 means DefaultTokenTTL
-	Audiences  []string         // what the aud of an assertion may be: URLs of the token endpoint; none: no assertion is accepted
+	Audiences  []string         // what the aud of an assertion may be: URLs of the token endpoint; see [Service.AcceptAudiences] too
+	Log        *slog.Logger     // is told why an assertion was refused; nil: nobody is
 }
 
-// Service signs users and service accounts in and tells who a token belongs to. It is safe for concurrent use.
+// Service signs users and service accounts in and tells who a token belongs to. It is safe for
+// concurrent use.
 type Service struct {
 	store      Store
 	directory  *directoryCache
 	signingKey []byte
 	now        func() time.Time
 	ttl        time.Duration
-	audiences  []string
+	audiences  atomic.Pointer[[]string]
+	log        *slog.Logger
 
 	throttle *throttle
 	hashing  chan struct{} // holds a token for each hash that is being computed
@@ -61,7 +66,7 @@ func New(c Config) (*Service, error) {
 		signingKey: c.SigningKey,
 		now:        c.Now,
 		ttl:        c.TokenTTL,
-		audiences:  slices.Clone(c.Audiences),
+		log:        c.Log,
 		throttle:   newThrottle(),
 		hashing:    make(chan struct{}, maxHashing),
 		compare:    VerifyPassword,
@@ -70,6 +75,11 @@ func New(c Config) (*Service, error) {
 	if s.ttl <= 0 {
 		s.ttl = DefaultTokenTTL
 	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	audiences := slices.Clone(c.Audiences)
+	s.audiences.Store(&audiences)
 	return s, nil
 }
 

@@ -3,12 +3,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"rollcall/internal/access"
 	"rollcall/internal/audit"
 	"rollcall/internal/registry"
+	"rollcall/internal/segment"
 	"rollcall/internal/store"
+	"rollcall/internal/wire/openclinica"
 )
 
 // The names of the server's own keys in the database.
@@ -22,10 +25,19 @@ type app struct {
 	store    store.Store
 	registry *registry.Service
 	access   *access.Service
+	rules    *segment.Book
 }
 
-// newApp makes the services. Tokens from signing in are good for ttl; 0 means the default.
-func newApp(ctx context.Context, st store.Store, now func() time.Time, ttl time.Duration) (*app, error) {
+// signIn is how users and service accounts sign in to a server. Commands that work on the
+// database let nobody in.
+type signIn struct {
+	ttl       time.Duration // of a user's token
+	audiences []string      // of a service account's assertion
+	log       *slog.Logger
+}
+
+// newApp makes the services.
+func newApp(ctx context.Context, st store.Store, now func() time.Time, in signIn) (*app, error) {
 	key, err := st.ServerKey(ctx, codeKey, registry.CodeKeySize)
 	if err != nil {
 		return nil, fmt.Errorf("read key of access codes: %w", err)
@@ -37,11 +49,15 @@ func newApp(ctx context.Context, st store.Store, now func() time.Time, ttl time.
 	if key, err = st.ServerKey(ctx, tokenKey, access.SigningKeySize); err != nil {
 		return nil, fmt.Errorf("read key of access tokens: %w", err)
 	}
-	acc, err := access.New(access.Config{Store: st, SigningKey: key, Now: now, TokenTTL: ttl})
+	acc, err := access.New(access.Config{
+		Store: st, SigningKey: key, Now: now, TokenTTL: in.ttl, Audiences: in.audiences, Log: in.log,
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &app{store: st, registry: registry.NewService(st, codes, now), access: acc}, nil
+	rules := segment.NewBook()
+	reg := registry.NewService(st, codes, now, registry.WithRules(rules), registry.WithScrubber(openclinica.Scrub))
+	return &app{store: st, registry: reg, access: acc, rules: rules}, nil
 }
 
 // operator is who a command that works on the database acts as.

@@ -12,11 +12,12 @@ import (
 )
 
 // curl is as much of curl as the demo's tour uses, so that the tour can be run as it is
-// printed: -s -f -H NAME:VALUE -d TEXT -F FIELD=@FILE URL.
+// printed: -s -f -X METHOD -H NAME:VALUE -d TEXT -F FIELD=@FILE URL. Texts are joined by &.
 func curl(args []string, out, errs io.Writer) int {
 	var body io.Reader
 	header := http.Header{}
-	method, address, failing := http.MethodGet, "", false
+	method, address, failing := "", "", false
+	var texts []string
 	for len(args) > 0 {
 		word := args[0]
 		args = args[1:]
@@ -28,11 +29,13 @@ func curl(args []string, out, errs io.Writer) int {
 		case "-s":
 		case "-f":
 			failing = true
+		case "-X":
+			method = take()
 		case "-H":
 			name, value, _ := strings.Cut(take(), ":")
 			header.Set(name, strings.TrimSpace(value))
 		case "-d":
-			method, body = http.MethodPost, strings.NewReader(take())
+			texts = append(texts, take())
 		case "-F":
 			field, file, _ := strings.Cut(take(), "=@")
 			form, kind, err := oneFile(field, file)
@@ -40,11 +43,20 @@ func curl(args []string, out, errs io.Writer) int {
 				fmt.Fprintln(errs, err)
 				return 26
 			}
-			method, body = http.MethodPost, form
+			body = form
 			header.Set("Content-Type", kind)
 		default:
 			address = word
 		}
+	}
+	if texts != nil {
+		body = strings.NewReader(strings.Join(texts, "&"))
+		if header.Get("Content-Type") == "" {
+			header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+	}
+	if method == "" && body != nil {
+		method = http.MethodPost
 	}
 	req, err := http.NewRequest(method, address, body)
 	if err != nil {

@@ -36,7 +36,7 @@ func (f *participantFlags) within(ctx context.Context, con *console, work func(a
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	a, err := newApp(ctx, st, con.now, 0)
+	a, err := newApp(ctx, st, con.now, signIn{})
 	if err != nil {
 		return err
 	}

@@ -23,14 +23,15 @@ import (
 // patience is how long a script waits for a condition.
 const patience = 30 * time.Second
 
-// TestMain lets scripts, and tests that start processes, run the program and a little curl
-// under their names.
+// TestMain lets scripts, and tests that start processes, run the program, a little curl and a
+// little openssl under their names.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"rollcall": func() {
 			os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Stdio{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 		},
-		"curl": func() { os.Exit(curl(os.Args[1:], os.Stdout, os.Stderr)) },
+		"curl":    func() { os.Exit(curl(os.Args[1:], os.Stdout, os.Stderr)) },
+		"openssl": func() { os.Exit(openssl(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 

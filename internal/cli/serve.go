@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,8 @@ type serveCommand struct {
 	ReadHeaderTimeout time.Duration `default:"10s" help:"How long a client may take to send a request's headers."`
 	StallTimeout      time.Duration `default:"30s" help:"How long a client may neither send nor take a byte."`
 	TokenTTL          time.Duration `name:"token-ttl" default:"4h" help:"How long a token from signing in is good for."`
+	TokenAudience     []string      `sep:"," placeholder:"URL" help:"What service accounts may name as the audience of their assertions; may be given several times. MyDataHelps' own token endpoints and this server's if not given."`
+	RateLimit         int           `default:"1000000" help:"How many requests an hour each service account may make."`
 	JobWorkers        int           `default:"4" help:"How many jobs run at the same time."`
 	ReadyFile         string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
 }
@@ -66,6 +69,13 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if c.Demo {
+		account, err := demoAccountDefinition(c.dir(), defs[0])
+		if err != nil {
+			return err
+		}
+		defs = slices.Insert(defs, 1, account)
+	}
 	for _, d := range defs {
 		differences, err := applyDefinitions(ctx, st, d, con, false)
 		if err != nil {
@@ -117,7 +127,10 @@ func (c *serveCommand) check() error {
 	if c.JobWorkers < 1 {
 		return wrong("--job-workers must be at least 1")
 	}
-	return nil
+	if c.RateLimit < 1 {
+		return wrong("--rate-limit must be at least 1")
+	}
+	return c.checkAudiences()
 }
 
 // definitions reads the study files before anything is opened, so that a wrong one changes

@@ -20,7 +20,9 @@ import (
 	"rollcall/internal/fault"
 	"rollcall/internal/httpx"
 	"rollcall/internal/jobs"
+	"rollcall/internal/segment"
 	"rollcall/internal/store"
+	"rollcall/internal/wire/mydatahelps"
 	"rollcall/internal/wire/openclinica"
 )
 
@@ -35,7 +37,7 @@ type server struct {
 }
 
 func newServer(ctx context.Context, c *serveCommand, st store.Store, con *console, log *slog.Logger) (*server, error) {
-	a, err := newApp(ctx, st, con.now, c.TokenTTL)
+	a, err := newApp(ctx, st, con.now, signIn{ttl: c.TokenTTL, audiences: c.audiences(), log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +55,7 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, con *consol
 		Kinds: map[string]jobs.Kind{
 			openclinica.BulkAddKind: openclinica.BulkAdd{},
 			openclinica.ExtractKind: openclinica.Extractor{Registry: a.registry},
+			segment.PassKind:        segment.Pass{Registry: a.registry},
 		},
 	})
 	return s, registerGauges(s.metrics, st)
@@ -71,6 +74,15 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	}
 	root.Handle(openclinica.TokenPath, clinic)
 	root.Route("GET /openapi/openclinica.yaml", yamlFile(openclinica.OpenAPI()))
+
+	projects := mydatahelps.New(mydatahelps.Config{
+		Registry: s.registry, Auth: s.access, Now: s.con.now, RateLimit: s.command.RateLimit,
+	})
+	administration := httpx.NewMux(projects.RenderUnknown)
+	projects.Mount(administration)
+	root.Handle("/api/v1/", administration)
+	root.Handle("/identityserver/", administration)
+	root.Route("GET /openapi/mydatahelps.yaml", yamlFile(mydatahelps.OpenAPI()))
 
 	counted, err := httpx.NewMetrics(s.metrics)
 	if err != nil {
@@ -122,15 +134,22 @@ func (s *server) run(ctx context.Context) error {
 	defer halt()
 
 	var runner sync.WaitGroup
-	var jobsErr, readyErr error
+	var jobsErr, keeperErr, readyErr error
 	err = httpx.Serve(taking, httpx.ServerConfig{
 		Handler: handler, Listen: s.command.Listen, Log: s.log,
 		CertFile: s.command.TLSCert, KeyFile: s.command.TLSKey,
 		ReadHeaderTimeout: s.command.ReadHeaderTimeout, Grace: s.command.ShutdownGrace,
 		Ready: func(addrs []net.Addr) {
+			s.access.AcceptAudiences(s.command.boundAudiences(addrs)...)
 			runner.Go(func() {
 				if jobsErr = s.jobs.Run(working); jobsErr != nil {
 					stop() // a server without its jobs is no server
+				}
+			})
+			runner.Go(func() {
+				keeper := segment.Keeper{Registry: s.registry, Jobs: s.jobs, Book: s.rules, Logger: s.log}
+				if keeperErr = keeper.Run(working); keeperErr != nil {
+					stop()
 				}
 			})
 			if readyErr = s.announce(ctx, addrs); readyErr != nil {
@@ -144,7 +163,7 @@ func (s *server) run(ctx context.Context) error {
 		_ = os.Remove(s.command.ReadyFile) // whoever reads it later finds nobody listening
 	}
 	s.log.InfoContext(ctx, "stopped")
-	return errors.Join(s.listenFault(err), jobsErr, readyErr)
+	return errors.Join(s.listenFault(err), jobsErr, keeperErr, readyErr)
 }
 
 // later is a context that ends a while after ctx does.
@@ -187,10 +206,7 @@ func (s *server) baseURL(addr net.Addr) string {
 	if s.command.PublicURL != "" {
 		return s.command.PublicURL
 	}
-	scheme := "http"
-	if s.command.TLSCert != "" {
-		scheme = "https"
-	}
+	scheme := s.command.scheme()
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return scheme + "://" + addr.String()

@@ -36,7 +36,7 @@ func (c *tokenCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	a, err := newApp(ctx, st, con.now, 0)
+	a, err := newApp(ctx, st, con.now, signIn{})
 	if err != nil {
 		return err
 	}
