@@ -98,7 +98,7 @@ type Store interface {
 	// fault.Conflict with NotRunning if it has ended already.
 	FinishJob(ctx context.Context, study registry.StudyID, id uuid.UUID, state State, errText string, at time.Time) error
 
-	// DeleteJob marks a job as deleted, drops its output and remembers the events.
+	// DeleteJob removes a job and its output and remembers the events.
 	DeleteJob(ctx context.Context, study registry.StudyID, id uuid.UUID, at time.Time, events []audit.Event) error
 
 	// OutputParts reads up to limit parts of the job's output, after the first `from` ones.

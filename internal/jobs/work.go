@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"rollcall/internal/fault"
@@ -29,16 +30,16 @@ func (s *Service) work(ctx context.Context, job *Job) {
 	attempts, backoff := 0, firstBackoff
 	limit := chunkRows
 	for {
-		before := job.Rows
-		err := s.attempt(ctx, job, &limit)
-		if job.Rows > before {
+		before := job.Parts
+		err := survive(func() error { return s.attempt(ctx, job, &limit) })
+		if job.Parts > before {
 			attempts, backoff = 0, firstBackoff
+		}
+		if err == nil || fault.HasCode(err, NotRunning) {
+			return
 		}
 		if ctx.Err() != nil {
 			log.InfoContext(ctx, "job handed over", "rows", job.Rows)
-			return
-		}
-		if err == nil || fault.HasCode(err, NotRunning) {
 			return
 		}
 		log.WarnContext(ctx, "job interrupted", "error", err, "rows", job.Rows)
@@ -48,12 +49,31 @@ func (s *Service) work(ctx context.Context, job *Job) {
 				return
 			}
 		}
-		select {
-		case <-ctx.Done():
+		if !pause(ctx, backoff) {
 			return
-		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// survive turns a panic into an error. One job's record must not end the server: it would do
+// so again whenever the job is resumed.
+func survive(do func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return do()
+}
+
+// pause waits; false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -122,8 +142,8 @@ func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) e
 		if err != nil {
 			return fmt.Errorf("prepare chunk: %w", err)
 		}
-		err = s.commit(ctx, job, chunk)
-		if err != nil && fault.KindOf(err) == fault.Internal && len(chunk.Changes) == 1 {
+		err = survive(func() error { return s.commit(ctx, job, chunk) })
+		if len(chunk.Changes) == 1 && blamesRecord(err) {
 			s.Logger.ErrorContext(ctx, "record cannot be written", "job", job.ID, "row", job.Rows+1, "error", err)
 			err = s.commitFailed(ctx, job, chunk)
 		}
@@ -135,6 +155,13 @@ func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) e
 		}
 	}
 	return ctx.Err()
+}
+
+// blamesRecord tells whether a failure to write a single record may be that record's own. The
+// end of a context is not: the server stops, or the database hangs.
+func blamesRecord(err error) bool {
+	return err != nil && fault.KindOf(err) == fault.Internal &&
+		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // commit writes one chunk with the job's progress.
@@ -177,13 +204,18 @@ func (s *Service) commitStep(ctx context.Context, job *Job, chunk *Chunk, batch 
 	return nil
 }
 
-// end finishes the job and drops its upload. If the end cannot be stored now, the job stays
-// unfinished and ends when it is looked at again.
+// end finishes the job and drops its upload. While the end cannot be stored it is tried again,
+// and a job whose end was not stored when ctx ends stays unfinished: the next run ends it.
 func (s *Service) end(ctx context.Context, job *Job, state State, why string) {
-	err := s.Store.FinishJob(ctx, job.Study, job.ID, state, why, s.Registry.Now())
-	if err != nil {
-		s.Logger.ErrorContext(ctx, "job not ended", "job", job.ID, "error", err)
-		return
+	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		err := s.Store.FinishJob(ctx, job.Study, job.ID, state, why, s.Registry.Now())
+		if err == nil {
+			break
+		}
+		s.Logger.WarnContext(ctx, "job not ended", "job", job.ID, "error", err)
+		if fault.HasCode(err, NotRunning) || fault.HasCode(err, Unknown) || !pause(ctx, backoff) {
+			return
+		}
 	}
 	s.Observer.JobEnded(job.Kind, state)
 	s.Logger.InfoContext(ctx, "job ended", "job", job.ID, "kind", job.Kind, "state", state,

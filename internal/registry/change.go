@@ -21,6 +21,7 @@ const (
 	Withdraw               // the participant leaves the study; never undone
 	Delete                 // erase it and every personal value about it
 	Revisit                // look again to which segments it belongs
+	Look                   // answer it as it is now, or nobody if it is gone
 )
 
 // Edits is a set of new field values; "" clears a field. The zero value changes nothing.
@@ -110,7 +111,7 @@ const (
 // Result is the answer to one change: the participant as it now is, or a domain error.
 type Result struct {
 	Done        Done
-	Participant *Participant // nil if Err is set; as it was, if Deleted
+	Participant *Participant // nil if Err is set, or of a Look or Revisit if it is gone; as it was, if Deleted
 	Err         *fault.Error
 }
 

@@ -75,7 +75,7 @@ func (d *decision) group(g *Group) []Result {
 			}
 			return results
 		}
-		if r.Participant != nil { // a Revisit may find nobody
+		if r.Participant != nil { // a Look or a Revisit may find nobody
 			touched[r.Participant.ID] = true
 		}
 		results[i] = r
@@ -90,6 +90,8 @@ func (d *decision) change(c *Change) Result {
 		return d.upsert(c)
 	case Revisit:
 		return d.revisit(c)
+	case Look:
+		return Result{Participant: d.find(c.ID, c.Identifier)}
 	default:
 		return d.act(c)
 	}

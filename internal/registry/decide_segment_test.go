@@ -170,3 +170,23 @@ func TestDetailsForTheNew(t *testing.T) {
 		t.Errorf("answer %+v, want the e-mail malformed", r)
 	}
 }
+
+// A look answers the participant as it is at that point of the batch, and changes nothing: not
+// even its segments are looked at again.
+func TestLook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, juno())
+	w.rules = sampleRules()
+	p := w.must(oc("A", ohio, with(City, "Ames")))
+	out := w.decide(group(act(Look, "A"), act(Look, "NEVER")), Group{Changes: []Change{act(Delete, "A"), act(Look, "", known(1))}})
+	for i, want := range [][]*Participant{{p, nil}, {p, nil}} {
+		for j, r := range out.Results[i] {
+			if r.Err != nil || (r.Participant == nil) != (want[j] == nil) || (want[j] != nil && r.Participant.ID != p.ID) {
+				t.Errorf("group %d, change %d: %+v", i, j, r)
+			}
+		}
+	}
+	if only := w.decide(Group{Changes: []Change{act(Look, "A")}}); !only.changesNothing() {
+		t.Errorf("a look alone writes %+v", only)
+	}
+}

@@ -33,7 +33,8 @@ type Option func(*Service)
 func WithRules(book RuleBook) Option { return func(s *Service) { s.rules = book } }
 
 // Scrubber takes participants who are being erased out of a part of a job's output. It answers
-// the same slice if none of them is in it. Each kind of job has its own format.
+// the same slice if none of them is in it. Each kind of job has its own format. Who has had
+// other identifiers is given once by each.
 type Scrubber func(kind string, part []byte, erased []*Participant) []byte
 
 // WithScrubber has the service take erased participants out of job outputs.
@@ -144,16 +145,20 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 		for i := range out.Events {
 			out.Events[i].At = now
 		}
+		erased, err := s.erasedBy(ctx, tx, out)
+		if err != nil {
+			return err
+		}
 		if !out.changesNothing() {
 			if err := tx.Write(ctx, now, out); err != nil {
 				return fmt.Errorf("write changes: %w", err)
 			}
 		}
 		results = out.Results
-		if err := s.scrubOutputs(ctx, tx, results); err != nil {
+		if err := saveSteps(ctx, tx, now, batches, results); err != nil {
 			return err
 		}
-		return saveSteps(ctx, tx, now, batches, results)
+		return s.scrubOutputs(ctx, tx, erased) // those of the steps just saved too
 	})
 	return results, err
 }
@@ -195,17 +200,38 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 	return nil, fault.New(fault.Internal, "", "the batch could not be decided")
 }
 
-// scrubOutputs takes those whom the batch has erased out of the outputs of jobs.
-func (s *Service) scrubOutputs(ctx context.Context, tx Tx, results [][]Result) error {
+// erasedBy lists those whom the outcome erases, if anybody wants to know: once by each
+// identifier that they ever had.
+func (s *Service) erasedBy(ctx context.Context, tx Tx, out *Outcome) ([]*Participant, error) {
+	if len(out.Deleted) == 0 || s.scrub == nil {
+		return nil, nil
+	}
+	former, err := tx.Identifiers(ctx, out.Deleted)
+	if err != nil {
+		return nil, fmt.Errorf("read former identifiers: %w", err)
+	}
 	var erased []*Participant
-	for _, group := range results {
+	for _, group := range out.Results {
 		for _, r := range group {
-			if r.Done == Deleted {
-				erased = append(erased, r.Participant)
+			if r.Done != Deleted {
+				continue
+			}
+			erased = append(erased, r.Participant)
+			for _, identifier := range former[r.Participant.ID] {
+				if Fold(identifier) != Fold(r.Participant.Identifier) {
+					as := *r.Participant
+					as.Identifier = identifier
+					erased = append(erased, &as)
+				}
 			}
 		}
 	}
-	if len(erased) == 0 || s.scrub == nil {
+	return erased, nil
+}
+
+// scrubOutputs takes erased participants out of the outputs of jobs.
+func (s *Service) scrubOutputs(ctx context.Context, tx Tx, erased []*Participant) error {
+	if len(erased) == 0 {
 		return nil
 	}
 	err := tx.RewriteOutputs(ctx, func(kind string, part []byte) []byte { return s.scrub(kind, part, erased) })

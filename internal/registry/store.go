@@ -61,8 +61,13 @@ type Tx interface {
 	Counters(ctx context.Context) (*Counters, error)
 
 	// Write writes the outcome: participants, claims, access codes, counters and audit
-	// events, in set-based statements. At is the time of the events.
+	// events, in set-based statements. At is the time of the events. An event about somebody
+	// who was erased before is kept without a personal value.
 	Write(ctx context.Context, at time.Time, out *Outcome) error
+
+	// Identifiers lists the identifiers that the audit trail knows participants by: the present
+	// one and those they had before. Who is unknown or erased is not in the answer.
+	Identifiers(ctx context.Context, ids []ID) (map[ID][]string, error)
 
 	// RewriteOutputs offers every part of the outputs of the study's jobs to rewrite, with the
 	// job's kind, and keeps what it answers; a part that it answers as it was is left alone.

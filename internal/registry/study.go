@@ -77,6 +77,10 @@ type Study struct {
 	Sites        []Site // in order of creation
 	CustomFields []CustomField
 	Segments     []Segment
+
+	// RulesVersion grows whenever the store is given other segments, or other fields or site
+	// codes, on which their rules may depend. The store sets it.
+	RulesVersion int64
 }
 
 // FieldType is the type of a custom field's values.

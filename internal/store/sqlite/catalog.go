@@ -108,7 +108,7 @@ func (db *DB) Catalog(ctx context.Context) (*registry.Catalog, error) {
 
 const (
 	selectStudies = `SELECT id, oid, guid, identifier, name, status, participate, id_method, id_template,
-		identifier_prefix, cap, enforce_cap, enroll_on_create, unique_contacts, bulk_contract FROM studies`
+		identifier_prefix, cap, enforce_cap, enroll_on_create, unique_contacts, bulk_contract, rules_version FROM studies`
 	selectSites    = "SELECT study_id, id, oid, code, name, status, enforce_cap FROM sites"
 	selectFields   = "SELECT study_id, name, type FROM custom_fields"
 	selectSegments = "SELECT study_id, id, name, rule FROM segments"
@@ -181,7 +181,8 @@ func readStudy(ctx context.Context, q querier, id registry.StudyID) (*registry.S
 func scanStudy(row scanner) (*registry.Study, error) {
 	s := &registry.Study{}
 	err := row.Scan(&s.ID, &s.OID, &s.GUID, &s.Identifier, &s.Name, &s.Status, &s.Participate, &s.IDMethod,
-		&s.IDTemplate, &s.IdentifierPrefix, &s.Cap, &s.EnforceCap, &s.EnrollOnCreate, &s.UniqueContacts, &s.BulkContract)
+		&s.IDTemplate, &s.IdentifierPrefix, &s.Cap, &s.EnforceCap, &s.EnrollOnCreate, &s.UniqueContacts, &s.BulkContract,
+		&s.RulesVersion)
 	return s, err
 }
 

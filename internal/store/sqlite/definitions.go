@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"rollcall/internal/access"
@@ -71,6 +72,10 @@ func (d *definitionTx) change(ctx context.Context, doing, version string, write 
 // custom fields and segments that are not listed go.
 func (d *definitionTx) PutStudy(ctx context.Context, s *registry.Study) error {
 	return d.change(ctx, "store a study", catalogVersion, func() error {
+		before, err := readStudy(ctx, d.tx, s.ID) // nil for a new one
+		if err != nil {
+			return err
+		}
 		if err := d.putStudyRow(ctx, s); err != nil {
 			return err
 		}
@@ -82,8 +87,33 @@ func (d *definitionTx) PutStudy(ctx context.Context, s *registry.Study) error {
 		if err := d.putFields(ctx, s); err != nil {
 			return err
 		}
-		return d.putSegments(ctx, s)
+		if err := d.putSegments(ctx, s); err != nil {
+			return err
+		}
+		return d.countRules(ctx, before, s)
 	})
+}
+
+// countRules counts the version of the study's rules up if they may hold for others than
+// before. New sites have no participants yet.
+func (d *definitionTx) countRules(ctx context.Context, before, s *registry.Study) error {
+	more := 0
+	if before == nil {
+		before = s
+	}
+	same := slices.Equal(before.CustomFields, s.CustomFields) &&
+		slices.EqualFunc(before.Segments, s.Segments, func(a, b registry.Segment) bool { return a.ID == b.ID && a.Rule == b.Rule })
+	for _, site := range s.Sites {
+		was, existed := before.Site(site.ID)
+		same = same && (!existed || was.Code == site.Code)
+	}
+	if !same {
+		more = 1
+	}
+	version, _, err := queryOne(ctx, d.tx, scanValue[int64],
+		"UPDATE studies SET rules_version = rules_version + $1 WHERE id = $2 RETURNING rules_version", more, int64(s.ID))
+	s.RulesVersion = version
+	return err
 }
 
 func (d *definitionTx) putStudyRow(ctx context.Context, s *registry.Study) error {

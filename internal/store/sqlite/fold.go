@@ -32,8 +32,16 @@ var registerFold = sync.OnceValue(func() error {
 		})
 })
 
-// searchSeparator stands between the values of a search text, so that no match spans two.
-const searchSeparator = "\n"
+// folded is an expression that orders a text as registry.Fold does. ASCII, which nearly all
+// texts are, is folded without leaving SQLite.
+func folded(value string) string {
+	return "CASE WHEN length(" + value + ") = octet_length(" + value + ") THEN lower(" + value + ") ELSE " +
+		foldFunction + "(" + value + ") END"
+}
+
+// searchSeparator stands between the values of a search text, so that no match spans two: no
+// profile lets a NUL into a value.
+const searchSeparator = "\x00"
 
 // searchColumns are written beside a participant and never read back.
 var searchColumns = []string{"search_text", "custom_text"}
@@ -41,6 +49,18 @@ var searchColumns = []string{"search_text", "custom_text"}
 // searchValues are the values of searchColumns.
 func searchValues(args []any, p *registry.Participant) []any {
 	return append(args, searchText(p), customText(p))
+}
+
+// searchColumn is the search text that holds a detail; "" if none does.
+func searchColumn(f registry.Field) string {
+	switch f {
+	case registry.SecondaryID:
+		return "custom_text"
+	case registry.Country, registry.HospitalNumber: // no demographics of MyDataHelps
+		return ""
+	default:
+		return "search_text"
+	}
 }
 
 // searchText is the folded text that every search looks through: the identifier and what
@@ -55,15 +75,11 @@ func searchText(p *registry.Participant) string {
 	}
 	add(p.Identifier)
 	for f := range registry.FieldCount {
-		switch f {
-		case registry.SecondaryID, registry.Country, registry.HospitalNumber:
-		case registry.MobilePhone:
+		if searchColumn(f) == "search_text" {
 			add(p.Details[f])
-			if wire := registry.PhoneForMyDataHelps(p.Details[f]); wire != p.Details[f] {
-				add(wire)
-			}
-		default:
-			add(p.Details[f])
+		}
+		if f == registry.MobilePhone {
+			add(registry.PhoneForMyDataHelps(p.Details[f]))
 		}
 	}
 	return b.String()

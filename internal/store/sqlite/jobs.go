@@ -62,7 +62,7 @@ func (t *tx) mustExist(ctx context.Context) error {
 
 // Job implements jobs.Store.
 func (db *DB) Job(ctx context.Context, id uuid.UUID) (*jobs.Job, error) {
-	j, found, err := queryOne(ctx, &db.queries, scanJob, selectJob+" WHERE id = $1 AND state <> 'deleted'", blob(id))
+	j, found, err := queryOne(ctx, &db.queries, scanJob, selectJob+" WHERE id = $1", blob(id))
 	if err == nil && !found {
 		err = jobUnknown()
 	}
@@ -74,7 +74,7 @@ func (db *DB) Job(ctx context.Context, id uuid.UUID) (*jobs.Job, error) {
 
 // Jobs implements jobs.Store.
 func (db *DB) Jobs(ctx context.Context, filter jobs.JobFilter) ([]*jobs.Job, error) {
-	text, args := selectJob+" WHERE study_id = $1 AND state <> 'deleted'", []any{int64(filter.Study)}
+	text, args := selectJob+" WHERE study_id = $1", []any{int64(filter.Study)}
 	if filter.Site != nil {
 		args = append(args, int64(*filter.Site))
 		text += fmt.Sprintf(" AND site_id = $%d", len(args))
@@ -131,7 +131,7 @@ func (t *tx) whyNot(ctx context.Context, id uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	if !found || jobs.State(state) == jobs.Deleted {
+	if !found {
 		return jobUnknown()
 	}
 	return fault.New(fault.Conflict, jobs.NotRunning, "the job is %s", state)
@@ -140,8 +140,7 @@ func (t *tx) whyNot(ctx context.Context, id uuid.UUID) error {
 // DeleteJob implements jobs.Store.
 func (db *DB) DeleteJob(ctx context.Context, study registry.StudyID, id uuid.UUID, at time.Time, events []audit.Event) error {
 	return db.inTx(ctx, study, func(t *tx) error {
-		n, err := t.exec(ctx, `UPDATE jobs SET state = 'deleted', cursor = NULL, params = NULL, updated_at = $1
-			WHERE study_id = $2 AND id = $3 AND state <> 'deleted'`, at.UnixMicro(), int64(study), blob(id))
+		n, err := t.exec(ctx, "DELETE FROM jobs WHERE study_id = $1 AND id = $2", int64(study), blob(id))
 		if err == nil && n == 0 {
 			err = jobUnknown()
 		}

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -26,37 +25,29 @@ func (c *clauses) text() string {
 	return " FROM " + c.from + " WHERE " + strings.Join(c.where, " AND ")
 }
 
-// Query implements registry.Reader. Total and page are read in one snapshot.
+// Query implements registry.Reader. Total and page are read in one snapshot. The page is found
+// by number first and read in full after that, so that the search and the sort carry no rows. A page that
+// is not full tells the total by itself.
 func (db *DB) Query(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
 	found := matching(study, q)
-	order, orderArgs := ordering(q.Sort)
-	columns := "p." + strings.Join(participantColumns, ", p.")
-	if q.Segment != nil {
-		columns += ", m.added_at"
-	}
 	page := &registry.Page{}
 	err := db.inSnapshot(ctx, func(in querier) error {
-		total, err := countMatching(ctx, in, study, q, found)
-		if err != nil {
-			return err
-		}
-		page.Total = int(total)
-		if q.Limit <= 0 || q.Offset >= page.Total {
-			return nil
-		}
-		args := append(append(append([]any{}, found.args...), orderArgs...), q.Limit, q.Offset)
-		rows, err := query(ctx, in, scanFound(q.Segment != nil),
-			"SELECT "+columns+found.text()+" ORDER BY "+order+" LIMIT ? OFFSET ?", args...)
-		if err != nil {
-			return err
-		}
-		for _, row := range rows {
-			page.Participants = append(page.Participants, row.participant)
-			if q.Segment != nil {
-				page.AddedAt = append(page.AddedAt, row.addedAt)
+		var hits []hit
+		var err error
+		if q.Limit > 0 {
+			if hits, err = pageOf(ctx, in, q, found); err != nil {
+				return err
 			}
 		}
-		return nil
+		page.Total = q.Offset + len(hits)
+		if len(hits) == q.Limit || (len(hits) == 0 && q.Offset > 0) { // there may be more, or fewer
+			total, err := countMatching(ctx, in, study, q, found)
+			if err != nil {
+				return err
+			}
+			page.Total = int(total)
+		}
+		return readHits(ctx, in, study, q, hits, page)
 	})
 	if err != nil {
 		return nil, classify("query participants", err)
@@ -64,7 +55,8 @@ func (db *DB) Query(ctx context.Context, study registry.StudyID, q *registry.Que
 	return page, nil
 }
 
-// matching says whom a query finds.
+// matching says whom a query finds. The removed are few and have an index of their own, so
+// that a query without further conditions reads no rows.
 func matching(study registry.StudyID, q *registry.Query) *clauses {
 	c := &clauses{from: "participants p"}
 	if q.Segment != nil {
@@ -73,7 +65,7 @@ func matching(study registry.StudyID, q *registry.Query) *clauses {
 	} else {
 		c.and("p.study_id = ?", int64(study))
 	}
-	c.and("p.status <> 'removed'")
+	c.and("p.seq NOT IN (SELECT seq FROM participants WHERE study_id = ? AND status = 'removed')", int64(study))
 	if q.Site != nil {
 		c.and("p.site_id = ?", int64(*q.Site))
 	}
@@ -90,62 +82,109 @@ func matching(study registry.StudyID, q *registry.Query) *clauses {
 	return c
 }
 
-// filter asks for one value. The folded text is looked through first: it is cheaper than
-// folding the value of every row.
+// filter asks for one value. The folded text is looked through first, where it holds the
+// value: that is cheaper than folding the value of every row.
 func (c *clauses) filter(f registry.Filter) {
-	column, searched, args := "p."+detailColumns[f.Field], "p.search_text", []any(nil)
+	column, args, searched := "p."+detailColumns[f.Field], []any(nil), searchColumn(f.Field)
 	if f.Custom != "" {
-		column, searched, args = customExpression(f.Custom)
-	} else if f.Field == registry.SecondaryID {
-		searched = "p.custom_text"
+		column, args = customExpression(f.Custom)
+		searched = "custom_text"
 	}
 	if f.Value == "" {
 		c.and("coalesce("+column+", '') = ''", args...)
 		return
 	}
 	key := registry.Fold(f.Value)
-	c.and("instr("+searched+", ?) > 0", key)
+	if searched != "" {
+		c.and("instr(p."+searched+", ?) > 0", key)
+	}
 	c.and(foldFunction+"("+column+") = ?", append(args, key)...)
 }
 
-// customExpression reads a custom field out of the row.
-func customExpression(name string) (column, searched string, args []any) {
+// customExpression reads a custom field out of the row; NULL where it is not set.
+func customExpression(name string) (column string, args []any) {
 	if registry.Fold(name) == registry.Fold(registry.SecondaryIdentifierField) {
-		return "p." + detailColumns[registry.SecondaryID], "p.custom_text", nil
+		return "p." + detailColumns[registry.SecondaryID], nil
 	}
-	return "json_extract(nullif(p.custom, ''), ?)", "p.custom_text", []any{`$."` + name + `"`}
+	return "json_extract(nullif(p.custom, ''), ?)", []any{"$." + string(appendJSON(nil, name))}
 }
 
-// ordering is the ORDER BY of a sort: people without the value last, ties by order of creation.
-func ordering(s registry.Sort) (order string, args []any) {
+// hit is one participant of a page.
+type hit struct {
+	seq     int64
+	addedAt int64 // to the segment, if one was asked for
+}
+
+// pageOf finds a page: people without the value last, ties by order of creation.
+func pageOf(ctx context.Context, in querier, q *registry.Query, found *clauses) ([]hit, error) {
+	columns := "p.seq AS seq, 0 AS added_at"
+	if q.Segment != nil {
+		columns = "p.seq AS seq, m.added_at AS added_at"
+	}
 	direction := " ASC"
-	if s.Descending {
+	if q.Sort.Descending {
 		direction = " DESC"
 	}
-	if s.Key == registry.ByInserted {
-		return "p.seq" + direction, nil
+	value, order, args := sortValue(q.Sort)
+	if value != "" {
+		columns += ", " + value + " AS value"
 	}
-	value := ""
+	order += direction
+	if q.Sort.Key != registry.ByInserted && q.Sort.Key != registry.ByIdentifier { // those everybody has, and alone
+		order = "value IS NULL, " + order + ", seq"
+	}
+	args = append(append(args, found.args...), q.Limit, q.Offset)
+	return query(ctx, in, func(row scanner) (hit, error) {
+		var h hit
+		return h, row.Scan(&h.seq, &h.addedAt)
+	}, "SELECT seq, added_at FROM (SELECT "+columns+found.text()+") ORDER BY "+order+" LIMIT ? OFFSET ?", args...)
+}
+
+// sortValue is the expression to sort by, NULL where it is not set, with its arguments, and
+// how that value is ordered. No expression: the order is one of seq alone.
+func sortValue(s registry.Sort) (value, order string, args []any) {
 	switch s.Key {
-	default: // ByInserted is above
+	default: // ByInserted
+		return "", "seq", nil
 	case registry.ByIdentifier:
-		value = "p.identifier_key"
+		return "p.identifier_key", "value", nil
 	case registry.ByInvitation:
-		value = "nullif(p.invitation, '')"
+		return "nullif(p.invitation, '')", "value", nil
 	case registry.ByEnrolled:
-		value = "p.enrolled_at"
+		return "p.enrolled_at", "value", nil
 	case registry.ByField:
-		value = foldFunction + "(nullif(p." + detailColumns[s.Field] + ", ''))"
+		return "nullif(p." + detailColumns[s.Field] + ", '')", folded("value"), nil
 	case registry.ByCustom:
-		column, _, columnArgs := customExpression(s.Custom.Name)
-		args = columnArgs
-		value = foldFunction + "(nullif(" + column + ", ''))"
+		column, args := customExpression(s.Custom.Name)
+		value = "nullif(" + column + ", '')"
 		if s.Custom.Type == registry.IntegerField || s.Custom.Type == registry.DecimalField {
-			value = "CAST(nullif(" + column + ", '') AS NUMERIC)"
+			return value, "CAST(value AS NUMERIC)", args
+		}
+		return value, folded("value"), args
+	}
+}
+
+// readHits reads the participants of a page in its order.
+func readHits(ctx context.Context, in querier, study registry.StudyID, q *registry.Query, hits []hit, page *registry.Page) error {
+	bySeq := make(map[int64]*registry.Participant, len(hits))
+	err := inChunks(anys(hits, func(h hit) any { return h.seq }), func(list string, args []any) error {
+		people, err := query(ctx, in, scanParticipant,
+			selectParticipant+" WHERE study_id = ? AND seq IN ("+list+")", append([]any{int64(study)}, args...)...)
+		for _, p := range people {
+			bySeq[p.Seq] = p
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, h := range hits {
+		page.Participants = append(page.Participants, bySeq[h.seq])
+		if q.Segment != nil {
+			page.AddedAt = append(page.AddedAt, time.UnixMicro(h.addedAt).UTC())
 		}
 	}
-	args = append(args, args...) // the value stands in the clause twice
-	return fmt.Sprintf("%s IS NULL, %s%s, p.seq", value, value, direction), args
+	return nil
 }
 
 // countMatching counts whom a query finds. Everybody is counted without looking at anybody.
@@ -159,37 +198,6 @@ func countMatching(ctx context.Context, in querier, study registry.StudyID, q *r
 	total, _, err := queryOne(ctx, in, scanValue[int64], "SELECT count(*)"+found.text(), found.args...)
 	return total, err
 }
-
-// found is one row of a query.
-type found struct {
-	participant *registry.Participant
-	addedAt     time.Time
-}
-
-// scanFound reads a row of participantColumns, with the date of a segment after them.
-func scanFound(dated bool) func(scanner) (found, error) {
-	return func(row scanner) (found, error) {
-		var micros int64
-		var f found
-		var err error
-		if dated {
-			f.participant, err = scanParticipant(withMore{row, []any{&micros}})
-			f.addedAt = time.UnixMicro(micros).UTC()
-		} else {
-			f.participant, err = scanParticipant(row)
-		}
-		return f, err
-	}
-}
-
-// withMore scans further columns after those that are asked for.
-type withMore struct {
-	scanner
-	more []any
-}
-
-// Scan implements scanner.
-func (w withMore) Scan(dest ...any) error { return w.scanner.Scan(append(dest, w.more...)...) }
 
 // SegmentsOf implements registry.Reader.
 func (db *DB) SegmentsOf(ctx context.Context, study registry.StudyID, id registry.ID) ([]registry.SegmentMember, error) {

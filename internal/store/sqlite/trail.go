@@ -53,10 +53,14 @@ func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Even
 }
 
 // RecordEvents remembers events of a study (0 for the deployment) outside a change: what was
-// read, or requested.
+// read, or requested. An event about somebody who was erased is kept without a personal value.
 func (db *DB) RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error {
 	return db.inTx(ctx, study, func(t *tx) error {
-		return t.fail("record audit events", t.recordEvents(ctx, at, events))
+		err := t.recordEvents(ctx, at, events)
+		if err == nil {
+			err = t.eraseLate(ctx, events, nil)
+		}
+		return t.fail("record audit events", err)
 	})
 }
 

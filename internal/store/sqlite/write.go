@@ -71,6 +71,9 @@ func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) err
 	if err := t.erase(ctx, out.Deleted); err != nil {
 		return err
 	}
+	if err := t.eraseLate(ctx, out.Events, out); err != nil {
+		return err
+	}
 	if err := t.release(ctx, out.Released); err != nil {
 		return err
 	}
@@ -226,30 +229,5 @@ func (t *tx) count(ctx context.Context, to *registry.Counters) error {
 		}
 	}
 	t.counters = cloneCounters(to)
-	return nil
-}
-
-// erase deletes participants and every personal value about them: their rows, claims and
-// codes, and what their audit events say of them. The events stay, and the names of the fields
-// that changed.
-func (t *tx) erase(ctx context.Context, ids []registry.ID) error {
-	for _, id := range ids {
-		for _, text := range []string{
-			"DELETE FROM participants WHERE study_id = $1 AND id = $2",
-			"DELETE FROM contact_claims WHERE study_id = $1 AND participant_id = $2",
-			"DELETE FROM access_codes WHERE study_id = $1 AND participant_id = $2",
-			"DELETE FROM segment_members WHERE study_id = $1 AND participant_id = $2",
-			"DELETE FROM invitations WHERE study_id = $1 AND participant_id = $2",
-			`UPDATE audit_events SET erased = 1, identifier = '', fields = CASE fields WHEN '' THEN '' ELSE
-			   (SELECT json_group_array(json_array(json_extract(value, '$[0]'), '', '')) FROM json_each(fields)) END
-			 WHERE study_id = $1 AND participant_id = $2 AND erased = 0`,
-		} {
-			if _, err := t.exec(ctx, text, int64(t.study), blob(id)); err != nil {
-				return err
-			}
-		}
-		delete(t.places, id)
-		t.erased = true
-	}
 	return nil
 }

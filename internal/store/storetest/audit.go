@@ -228,4 +228,47 @@ var erasureLaws = []law{
 			b.Errorf("%+v", got)
 		}
 	}},
+	{"what is remembered of somebody after the deletion holds no personal value", func(b *bed) {
+		gone, stays := b.person(1), b.person(2)
+		out := b.adding(gone, stays)
+		out.Events = []audit.Event{event(gone, audit.ParticipantAdded), event(stays, audit.ParticipantAdded)}
+		b.must(b.write(out))
+		b.must(b.write(withCounted(b, &registry.Outcome{
+			Deleted: []registry.ID{gone.ID}, Events: []audit.Event{event(gone, audit.ParticipantDeleted)},
+		}, -1)))
+		late := []audit.Event{event(gone, audit.AccessCodeRead, change("city", "Ulm", "")), event(stays, audit.AccessCodeRead, change("city", "Ulm", ""))}
+		b.must(b.RecordEvents(b.ctx, b.study.ID, now, late))
+		b.must(b.write(&registry.Outcome{Events: late}))
+		got := b.events(b.study.ID)
+		b.same("events", 7, len(got))
+		for _, r := range got[3:] {
+			if r.Participant == gone.ID && (!r.Erased || r.Identifier != "" || r.Fields[0].Old != "" || r.Origin.Actor != "clara") {
+				b.Errorf("of the deleted: %+v", r)
+			}
+			if r.Participant == stays.ID && (r.Erased || r.Identifier != stays.Identifier || r.Fields[0].Old != "Ulm") {
+				b.Errorf("of the other: %+v", r)
+			}
+		}
+	}},
+	{"every identifier that a participant had is known until the deletion", func(b *bed) {
+		p, other := b.person(1), b.person(2)
+		out := b.adding(p, other)
+		out.Events = []audit.Event{event(p, audit.ParticipantAdded), event(other, audit.ParticipantAdded)}
+		b.must(b.write(out))
+		renamed := copyOf(p)
+		renamed.Identifier = "NEW"
+		out = updating(renamed)
+		out.Events = []audit.Event{event(renamed, audit.ParticipantUpdated), event(renamed, audit.AccessCodeRead)}
+		b.must(b.write(out))
+		read := func() (known map[registry.ID][]string) {
+			b.must(b.in(func(tx registry.Tx) (err error) {
+				known, err = tx.Identifiers(b.ctx, []registry.ID{p.ID, {99}})
+				return err
+			}))
+			return known
+		}
+		b.same("identifiers", map[registry.ID][]string{p.ID: {"NEW", p.Identifier}}, read())
+		b.must(b.write(withCounted(b, &registry.Outcome{Deleted: []registry.ID{p.ID}}, -1)))
+		b.same("identifiers, later", map[registry.ID][]string(nil), read())
+	}},
 }

@@ -98,6 +98,33 @@ var definitionLaws = []law{
 			b.Error("the old OID is still known")
 		}
 	}},
+	{"the version of a study's rules grows with what they may depend on, and with nothing else", func(b *bed) {
+		s := fullStudy()
+		b.putStudy(s)
+		for _, change := range []struct {
+			name  string
+			grows bool
+			make  func()
+		}{
+			{"nothing", false, func() {}},
+			{"a name", false, func() { s.Name, s.Segments[0].Name, s.Sites[0].Name = "x", "y", "z" }},
+			{"a new site", false, func() { s.Sites = append(s.Sites, registry.Site{OID: "S_X", Code: "X"}) }},
+			{"a site's code", true, func() { s.Sites[0].Code = "Y" }},
+			{"a rule", true, func() { s.Segments[0].Rule = "true" }},
+			{"a field", true, func() { s.CustomFields[0].Type = registry.TextField }},
+			{"a segment taken out", true, func() { s.Segments = s.Segments[1:] }},
+			{"the same segment put back", true, func() { s.Segments = fullStudy().Segments }},
+		} {
+			before := s.RulesVersion
+			change.make()
+			b.putStudy(s)
+			if grown := s.RulesVersion > before; grown != change.grows {
+				b.Errorf("%s: from %d to %d", change.name, before, s.RulesVersion)
+			}
+			stored, _ := b.catalog().StudyByID(s.ID)
+			b.same(change.name+": stored", s.RulesVersion, stored.RulesVersion)
+		}
+	}},
 	{"the catalog's version changes with every change and only then", func(b *bed) {
 		before := b.version()
 		b.same("of the catalog", before, b.catalog().Version)

@@ -133,11 +133,15 @@ var transactionLaws = []law{
 // methods is a call of each method of a transaction.
 func methods(b *bed, tx registry.Tx) map[string]func() error {
 	return map[string]func() error{
-		"Study":    func() error { _, err := tx.Study(b.ctx); return err },
-		"Counters": func() error { _, err := tx.Counters(b.ctx); return err },
-		"Load":     func() error { _, err := tx.Load(b.ctx, &registry.Ask{}); return err },
-		"Write":    func() error { return tx.Write(b.ctx, now, &registry.Outcome{}) },
-		"SaveStep": func() error { return tx.SaveStep(b.ctx, &registry.JobStep{Study: b.study.ID, At: now}) },
+		"Study":       func() error { _, err := tx.Study(b.ctx); return err },
+		"Counters":    func() error { _, err := tx.Counters(b.ctx); return err },
+		"Load":        func() error { _, err := tx.Load(b.ctx, &registry.Ask{}); return err },
+		"Write":       func() error { return tx.Write(b.ctx, now, &registry.Outcome{}) },
+		"SaveStep":    func() error { return tx.SaveStep(b.ctx, &registry.JobStep{Study: b.study.ID, At: now}) },
+		"Identifiers": func() error { _, err := tx.Identifiers(b.ctx, nil); return err },
+		"RewriteOutputs": func() error {
+			return tx.RewriteOutputs(b.ctx, func(_ string, part []byte) []byte { return part })
+		},
 	}
 }
 

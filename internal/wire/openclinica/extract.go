@@ -156,8 +156,7 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 		return nil, io.EOF
 	}
 	chunk := &jobs.Chunk{}
-	var out bytes.Buffer
-	lines := csv.NewWriter(&out)
+	var lines [][]string
 	for _, p := range page {
 		t.at.After = p.Seq
 		if !p.Listed() {
@@ -171,18 +170,34 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 		if err != nil {
 			return nil, err
 		}
-		_ = lines.Write(line) // into memory: cannot fail
+		lines = append(lines, line)
 		chunk.Rows++
+		chunk.Changes = append(chunk.Changes, registry.Change{
+			Action: registry.Look, Profile: registry.OpenClinica(), Origin: t.origin, ID: p.ID,
+		})
 		if t.params.Register && p.AccessCode != nil {
 			chunk.Events = append(chunk.Events, codeRead(t.origin, p))
 		}
 	}
-	lines.Flush()
 	if chunk.Cursor, err = json.Marshal(t.at); err != nil {
 		return nil, fmt.Errorf("write cursor: %w", err)
 	}
-	chunk.Output = func([]registry.Result) ([]byte, int64) { return out.Bytes(), 0 }
+	chunk.Output = func(results []registry.Result) ([]byte, int64) { return extractLines(lines, results), 0 }
 	return chunk, nil
+}
+
+// extractLines writes the lines of those who still exist: somebody may have been erased since
+// the page was read.
+func extractLines(lines [][]string, results []registry.Result) []byte {
+	var out bytes.Buffer
+	w := csv.NewWriter(&out)
+	for i, line := range lines {
+		if results[i].Participant != nil {
+			_ = w.Write(line) // into memory: cannot fail
+		}
+	}
+	w.Flush()
+	return out.Bytes()
 }
 
 // line is one participant's line.

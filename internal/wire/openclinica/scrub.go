@@ -27,7 +27,11 @@ func Scrub(kind string, part []byte, erased []*registry.Participant) []byte {
 	if !present {
 		return part
 	}
-	lines, err := csv.NewReader(bytes.NewReader(part)).ReadAll()
+	r := csv.NewReader(bytes.NewReader(part))
+	if kind == BulkAddKind {
+		r.FieldsPerRecord = strings.Count(bulkLogHeader, ",") + 1
+	}
+	lines, err := r.ReadAll()
 	if err != nil {
 		return []byte{} // not a file of ours: better no file than a person who asked to be forgotten
 	}
@@ -50,7 +54,8 @@ func scrubLine(kind string, line []string, known erasedNames) []string {
 	switch {
 	case kind == ExtractKind && known.identifiers[registry.Fold(line[0])]:
 		return nil
-	case kind == BulkAddKind && (known.identifiers[registry.Fold(line[1])] || known.oids[line[2]]):
+	case kind == BulkAddKind && known.oids[line[2]],
+		kind == BulkAddKind && line[2] == "" && known.identifiers[registry.Fold(line[1])]:
 		line[1], line[2], line[3] = "", "", ""
 	}
 	return line

@@ -44,6 +44,7 @@ type world struct {
 	access   *access.Service
 	api      *API
 	handler  http.Handler
+	data     string // folder of the database
 	uploads  string // folder
 	log      *lockedBuffer
 	ended    chan struct{} // holds a token when a job has ended since the last look
@@ -88,11 +89,11 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	t.Helper()
 	ended := make(chan struct{}, 1)
 	w := &world{
-		t: t, uploads: filepath.Join(t.TempDir(), "uploads"), log: &lockedBuffer{}, ended: ended,
+		t: t, data: t.TempDir(), uploads: filepath.Join(t.TempDir(), "uploads"), log: &lockedBuffer{}, ended: ended,
 		now: time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC), tokens: map[string]string{},
 	}
 	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{DataDir: t.TempDir(), Migrate: true}); err != nil {
+	if w.db, err = store.Open(t.Context(), store.Config{DataDir: w.data, Migrate: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

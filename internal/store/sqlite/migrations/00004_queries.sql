@@ -9,6 +9,9 @@ ALTER TABLE participants ADD COLUMN custom_text TEXT NOT NULL DEFAULT '';
 -- Those whom no query finds; few, so that counting all others is counting these.
 CREATE INDEX participants_removed ON participants (study_id, seq) WHERE status = 'removed';
 
+-- Grows with every change on which the rules of segments may depend.
+ALTER TABLE studies ADD COLUMN rules_version INTEGER NOT NULL DEFAULT 0;
+
 CREATE TABLE segment_members (
   study_id       INTEGER NOT NULL,
   segment_id     BLOB NOT NULL,

@@ -1,0 +1,301 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"rollcall/internal/config"
+	"rollcall/internal/jobs"
+	"rollcall/internal/registry"
+	"rollcall/internal/store/sqlite"
+)
+
+// world is a job service on a database file of its own, with one study of two sites. It lives in
+// a bubble of synctest: the time of backoffs passes at once, and a goroutine that outlives its
+// test fails it. The database is real; troubled is what goes wrong with it.
+type world struct {
+	t        *testing.T
+	db       *troubled
+	registry *registry.Service
+	uploads  *stubborn
+	folder   string // of the uploads
+	log      *lockedBuffer
+	ended    chan string // "kind state" of each job that has ended
+	rows     atomic.Int64
+	failed   atomic.Int64
+
+	study *registry.Study
+	ohio  registry.SiteID
+	iowa  registry.SiteID
+}
+
+// start is the time of the worlds. Their clocks tick a microsecond at each look, so that no two
+// jobs are submitted at the same time.
+var start = time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC)
+
+// inWorld runs a test in a world of its own.
+func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	fresh, err := pristine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, fresh)) })
+}
+
+// pristine is the file of a database with nothing in it. To make it takes far longer than most
+// tests here.
+var pristine = sync.OnceValues(func() (file []byte, err error) {
+	folder, err := os.MkdirTemp("", "jobs")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	path := filepath.Join(folder, "rollcall.db")
+	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+func newWorld(t *testing.T, fresh []byte) *world {
+	t.Helper()
+	w := &world{t: t, folder: filepath.Join(t.TempDir(), "uploads"), log: &lockedBuffer{}, ended: make(chan string, 100)}
+	path := filepath.Join(t.TempDir(), "rollcall.db")
+	if err := os.WriteFile(path, fresh, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close the database: %v", err)
+		}
+	})
+	w.study = &registry.Study{
+		OID: "S_JUNO", GUID: uuid.New(), Identifier: "JUNO", Name: "Juno", Status: registry.Available, Participate: true,
+		IDMethod: registry.ManualIDs, IdentifierPrefix: "JN", BulkContract: registry.BulkCurrent,
+		Sites: []registry.Site{
+			{OID: "S_OHIO", Code: "OHIO", Name: "Ohio", Status: registry.Available},
+			{OID: "S_IOWA", Code: "IOWA", Name: "Iowa", Status: registry.Available},
+		},
+	}
+	err = db.Define(t.Context(), func(ctx context.Context, d config.Tx) error { return d.PutStudy(ctx, w.study) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.ohio, w.iowa = w.study.Sites[0].ID, w.study.Sites[1].ID
+	w.db = &troubled{DB: db}
+	book, err := registry.NewCodeBook(bytes.Repeat([]byte{7}, registry.CodeKeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ticks atomic.Int64
+	clock := func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+	w.registry = registry.NewService(w.db, book, clock)
+	uploads, err := jobs.OpenUploadDir(w.folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.uploads = &stubborn{Uploads: uploads}
+	return w
+}
+
+// service is a job service as one process has it.
+func (w *world) service(workers int, kinds map[string]jobs.Kind) *jobs.Service {
+	return jobs.NewService(jobs.Config{
+		Store: w.db, Registry: w.registry, Uploads: w.uploads, Kinds: kinds, Workers: workers,
+		Logger: slog.New(slog.NewTextHandler(w.log, nil)), Observer: heard{w},
+	})
+}
+
+// heard takes down what a service says of itself.
+type heard struct{ w *world }
+
+func (h heard) RowsDone(_ string, done, failed int64) {
+	h.w.rows.Add(done)
+	h.w.failed.Add(failed)
+}
+
+func (h heard) JobEnded(kind string, state jobs.State) { h.w.ended <- kind + " " + string(state) }
+
+// lockedBuffer is where the server logs to.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// job is a job of the kind at a site whose upload holds a line for each name. Its source file is
+// named like the first of them.
+func (w *world) job(s *jobs.Service, kind string, site registry.SiteID, names ...string) *jobs.Job {
+	w.t.Helper()
+	key, size, err := s.SaveUpload(w.t.Context(), strings.NewReader(strings.Join(names, "\n")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &jobs.Job{
+		Kind: kind, Study: w.study.ID, Site: site, SubmittedBy: "dana", Role: "Data Manager", Dialect: "openclinica",
+		SourceFile: append(names, "none")[0], Upload: key, Size: size,
+	}
+}
+
+// submit submits such a job.
+func (w *world) submit(s *jobs.Service, kind string, site registry.SiteID, names ...string) *jobs.Job {
+	w.t.Helper()
+	job := w.job(s, kind, site, names...)
+	if err := s.Submit(w.t.Context(), job); err != nil {
+		w.t.Fatal(err)
+	}
+	return job
+}
+
+// running is a Run under way.
+type running struct {
+	w    *world
+	stop context.CancelFunc
+	ran  chan error
+}
+
+// run starts Run in a process of its own, as it were.
+func (w *world) run(s *jobs.Service) *running {
+	ctx, stop := context.WithCancel(w.t.Context())
+	r := &running{w: w, stop: stop, ran: make(chan error, 1)}
+	go func() { r.ran <- s.Run(ctx) }() // ends with ctx; wait waits for it
+	return r
+}
+
+// wait waits until Run has returned.
+func (r *running) wait() {
+	r.w.t.Helper()
+	if err := <-r.ran; err != nil {
+		r.w.t.Errorf("Run answers %v", err)
+	}
+	if n := r.w.uploads.open.Load(); n != 0 {
+		r.w.t.Errorf("%d uploads are still open", n)
+	}
+	r.stop()
+}
+
+// end stops Run and waits until it has returned.
+func (r *running) end() {
+	r.w.t.Helper()
+	r.stop()
+	r.wait()
+}
+
+// runAll runs jobs until none is unfinished, and tells how long they took.
+func (w *world) runAll(s *jobs.Service) time.Duration {
+	w.t.Helper()
+	r := w.run(s)
+	defer r.end()
+	began := time.Now()
+	for w.unfinished() > 0 {
+		w.awaitEnd()
+	}
+	return time.Since(began)
+}
+
+// awaitEnd waits until a job has ended and answers "kind state".
+func (w *world) awaitEnd() string {
+	w.t.Helper()
+	select {
+	case ended := <-w.ended:
+		return ended
+	case <-time.After(24 * time.Hour): // of the bubble
+		w.t.Fatalf("no job ends\n%s", w.log)
+		return ""
+	}
+}
+
+func (w *world) unfinished() int {
+	w.t.Helper()
+	list, err := w.db.DB.UnfinishedJobs(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return len(list)
+}
+
+// stored reads the job as it is in the database.
+func (w *world) stored(job *jobs.Job) *jobs.Job {
+	w.t.Helper()
+	stored, err := w.db.DB.Job(w.t.Context(), job.ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return stored
+}
+
+// output reads the job's output.
+func (w *world) output(s *jobs.Service, job *jobs.Job) string {
+	w.t.Helper()
+	var out strings.Builder
+	if err := s.WriteOutput(w.t.Context(), job, &out); err != nil {
+		w.t.Fatal(err)
+	}
+	return out.String()
+}
+
+// people lists the identifiers of the study's participants in order of creation.
+func (w *world) people() []string {
+	w.t.Helper()
+	list, err := w.registry.Participants(w.t.Context(), w.study.ID, nil, 0, 100_000)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var names []string
+	for _, p := range list {
+		names = append(names, p.Identifier)
+	}
+	return names
+}
+
+// files lists the uploads folder.
+func (w *world) files() []string {
+	w.t.Helper()
+	return listed(w.t, w.folder)
+}
+
+func listed(t *testing.T, folder string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
