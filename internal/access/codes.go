@@ -12,7 +12,7 @@ const (
 	TokenExpired    fault.Code = "tokenExpired"    // Unauthenticated: ours, but its time is over
 	UserUnknown     fault.Code = "userUnknown"     // NotFound: an operator named a user who does not exist
 
-	// Unauthenticated: a service account's assertion, whatever is wrong with it
+	// Unauthenticated: a service account's assertion, whatever is wrong with it.
 	AssertionRefused fault.Code = "assertionRefused"
 )
 

@@ -95,7 +95,7 @@ func (p *place) start(flags ...string) *running {
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data-dir", p.data(), "--ready-file", ready}, flags...)
 	s := &running{
 		place: p, cmd: exec.CommandContext(p.t.Context(), "rollcall", args...), ended: make(chan error, 1),
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{}},
+		client: &http.Client{Timeout: patience, Transport: &http.Transport{ExpectContinueTimeout: patience}},
 	}
 	s.cmd.Stderr = p.log
 	if err := s.cmd.Start(); err != nil {

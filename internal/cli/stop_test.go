@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // slowPost starts to add a participant and gives the writer of the rest of the body.
@@ -25,6 +27,11 @@ func (s *running) slowPost(identifier string) (rest *io.PipeWriter, status <-cha
 		s.t.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+s.token)
+	req.Header.Set("Expect", "100-continue") // which is answered when the body is read
+	reading := make(chan struct{})
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		Got100Continue: func() { close(reading) },
+	}))
 	go func() {
 		resp, err := s.client.Do(req)
 		if err != nil {
@@ -34,11 +41,15 @@ func (s *running) slowPost(identifier string) (rest *io.PipeWriter, status <-cha
 		resp.Body.Close()
 		answered <- resp.StatusCode
 	}()
-	// Once the second write is taken, the first has been sent.
-	for _, piece := range []string{`{"subjectKey":"`, identifier} {
-		if _, err := io.WriteString(rest, piece); err != nil {
-			s.t.Fatal(err)
-		}
+	select {
+	case <-reading:
+	case status := <-answered:
+		s.t.Fatalf("the request was answered with %d before its body was sent", status)
+	case <-time.After(patience):
+		s.t.Fatalf("the request was not taken within %s", patience)
+	}
+	if _, err := io.WriteString(rest, `{"subjectKey":"`+identifier); err != nil {
+		s.t.Fatal(err)
 	}
 	return rest, answered
 }

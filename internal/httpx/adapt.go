@@ -53,7 +53,7 @@ func Adapt(render Renderer) func(HandlerFunc) http.Handler {
 	return func(h HandlerFunc) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			ex, w, r := exchangeOf(w, r)
-			err, panicked := call(ex, h, w, r)
+			panicked, err := call(ex, h, w, r)
 			if err != nil {
 				answer(ex, render, w, r, err, panicked)
 			}
@@ -62,7 +62,7 @@ func Adapt(render Renderer) func(HandlerFunc) http.Handler {
 }
 
 // call runs the handler and turns a panic into an error.
-func call(ex *exchange, h HandlerFunc, w http.ResponseWriter, r *http.Request) (err error, panicked bool) {
+func call(ex *exchange, h HandlerFunc, w http.ResponseWriter, r *http.Request) (panicked bool, err error) {
 	defer func() {
 		v := recover()
 		if v == nil {
@@ -72,9 +72,9 @@ func call(ex *exchange, h HandlerFunc, w http.ResponseWriter, r *http.Request) (
 			panic(v)
 		}
 		ex.stack = string(debug.Stack())
-		err, panicked = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", v), "internal error"), true
+		panicked, err = true, fault.Wrap(fault.Internal, fmt.Errorf("panic: %v", v), "internal error")
 	}()
-	return h(w, r), false
+	return false, h(w, r)
 }
 
 func answer(ex *exchange, render Renderer, w http.ResponseWriter, r *http.Request, err error, panicked bool) {

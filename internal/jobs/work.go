@@ -148,7 +148,7 @@ func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) e
 			err = s.commitFailed(ctx, job, chunk)
 		}
 		if err != nil {
-			if fault.KindOf(err) == fault.Internal {
+			if mayBeOfOneRecord(err) {
 				*limit = 1
 			}
 			return fmt.Errorf("commit chunk: %w", err)
@@ -160,8 +160,22 @@ func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) e
 // blamesRecord tells whether a failure to write a single record may be that record's own. The
 // end of a context is not: the server stops, or the database hangs.
 func blamesRecord(err error) bool {
-	return err != nil && fault.KindOf(err) == fault.Internal &&
+	return err != nil && mayBeOfOneRecord(err) &&
 		!errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// mayBeOfOneRecord tells whether one record of a chunk may have failed the whole: something
+// nobody foresaw, or a clash with what is stored that Decide could not see. A clash of the job's
+// own progress is neither.
+func mayBeOfOneRecord(err error) bool {
+	switch f := fault.As(err); f.Kind {
+	case fault.Internal:
+		return true
+	case fault.Conflict:
+		return f.Code != NotRunning && f.Code != StepTaken
+	default:
+		return false
+	}
 }
 
 // commit writes one chunk with the job's progress.

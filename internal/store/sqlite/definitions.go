@@ -22,20 +22,20 @@ type definitionTx struct{ *tx }
 
 // Studies lists every study in order of creation.
 func (d *definitionTx) Studies(ctx context.Context) ([]*registry.Study, error) {
-	return definitionRead(d, ctx, "read studies", readStudies)
+	return definitionRead(ctx, d, "read studies", readStudies)
 }
 
 // Users lists every user in order of creation.
 func (d *definitionTx) Users(ctx context.Context) ([]*access.User, error) {
-	return definitionRead(d, ctx, "read users", readUsers)
+	return definitionRead(ctx, d, "read users", readUsers)
 }
 
 // ServiceAccounts lists every service account in order of creation.
 func (d *definitionTx) ServiceAccounts(ctx context.Context) ([]*access.ServiceAccount, error) {
-	return definitionRead(d, ctx, "read service accounts", readServiceAccounts)
+	return definitionRead(ctx, d, "read service accounts", readServiceAccounts)
 }
 
-func definitionRead[T any](d *definitionTx, ctx context.Context, doing string, read func(context.Context, querier) ([]T, error)) ([]T, error) {
+func definitionRead[T any](ctx context.Context, d *definitionTx, doing string, read func(context.Context, querier) ([]T, error)) ([]T, error) {
 	if d.err != nil {
 		return nil, d.err
 	}

@@ -129,7 +129,7 @@ func create(ctx context.Context, path string) error {
 	if err != nil {
 		return classify("make the database file", err)
 	}
-	defer os.Remove(draft.Name())
+	defer os.Remove(draft.Name()) //nolint:errcheck // gone already where the name could not be linked
 	if err := draft.Close(); err != nil {
 		return classify("make the database file", err)
 	}

@@ -17,8 +17,8 @@ type insertion struct {
 	texts map[int]string // by number of rows
 }
 
-func newInsertion(most int, table string, columns []string, suffix string) *insertion {
-	return &insertion{table: table, columns: columns, suffix: suffix, most: most, texts: map[int]string{}}
+func newInsertion(table string, columns []string, suffix string) *insertion {
+	return &insertion{table: table, columns: columns, suffix: suffix, most: rowsOfInsert, texts: map[int]string{}}
 }
 
 // text is the statement for so many rows.

@@ -187,7 +187,7 @@ var segmentLaws = []law{
 		b.must(elsewhere.Define(b.ctx, putting(b.study)))
 		p := b.person(1)
 		b.add(p)
-		b.must(elsewhere.InStudy(b.ctx, b.study.ID, memberOf(b, p)))
+		b.must(elsewhere.InStudy(b.ctx, b.study.ID, memberOf(p)))
 		b.finds("found", registry.Query{Segment: &smokers.ID}, 1)
 		b.define(func(tx config.Tx) error { return tx.PutStudy(b.ctx, b.study) })
 		b.finds("found after the same definition", registry.Query{Segment: &smokers.ID}, 1)
@@ -195,7 +195,7 @@ var segmentLaws = []law{
 }
 
 // memberOf is the function for InStudy that makes the participant a smoker.
-func memberOf(b *bed, p *registry.Participant) func(context.Context, registry.Tx) error {
+func memberOf(p *registry.Participant) func(context.Context, registry.Tx) error {
 	return func(ctx context.Context, tx registry.Tx) error {
 		return tx.Write(ctx, now, &registry.Outcome{
 			Memberships: []registry.Membership{{Segment: smokers.ID, Participant: p.ID, Member: true}},
