@@ -29,7 +29,6 @@ const (
 	InProgress State = "in progress"
 	Completed  State = "completed"
 	Failed     State = "failed"
-	Deleted    State = "deleted" // nobody sees it any more
 )
 
 // Unfinished tells whether there is still work to do.

@@ -15,11 +15,10 @@ const lookAgain = 15 * time.Second
 func (s *Service) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	if err := s.sweepUploads(ctx); err != nil {
-		s.Logger.WarnContext(ctx, "uploads not swept", "error", err)
-	}
-	tick := time.NewTicker(lookAgain)
+	s.sweep(ctx)
+	tick, sweep := time.NewTicker(lookAgain), time.NewTicker(sweepAge)
 	defer tick.Stop()
+	defer sweep.Stop()
 	for {
 		if err := s.startWork(ctx, &workers); err != nil && ctx.Err() == nil {
 			s.Logger.ErrorContext(ctx, "looking for jobs", "error", err)
@@ -29,6 +28,8 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-tick.C:
+		case <-sweep.C:
+			s.sweep(ctx)
 		}
 	}
 }
@@ -85,6 +86,13 @@ func (s *Service) release(job *Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, job.ID)
+}
+
+// sweep removes files that nobody needs; what cannot be removed is left for the next time.
+func (s *Service) sweep(ctx context.Context) {
+	if err := s.sweepUploads(ctx); err != nil && ctx.Err() == nil {
+		s.Logger.WarnContext(ctx, "uploads not swept", "error", err)
+	}
 }
 
 // sweepUploads removes files that no unfinished job needs: of uploads that a crash cut off,

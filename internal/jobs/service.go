@@ -76,7 +76,7 @@ func (s *Service) OpenUpload(ctx context.Context, key string) (io.ReadSeekCloser
 }
 
 // DropUpload deletes an upload that no job was made for. What cannot be deleted now is swept
-// at the next start.
+// later.
 func (s *Service) DropUpload(ctx context.Context, key string) {
 	if err := s.Uploads.Remove(context.WithoutCancel(ctx), key); err != nil {
 		s.Logger.WarnContext(ctx, "upload not removed", "error", err)

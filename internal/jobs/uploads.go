@@ -53,7 +53,7 @@ func (d *UploadDir) Save(ctx context.Context, r io.Reader) (key string, size int
 	part, whole := filepath.Join(d.path, key+partSuffix), filepath.Join(d.path, key)
 	defer func() {
 		if err != nil {
-			os.Remove(part)  //nolint:errcheck // the first error is the one to tell; what stays is swept at the next start
+			os.Remove(part)  //nolint:errcheck // the first error is the one to tell; what stays is swept later
 			os.Remove(whole) //nolint:errcheck // as above
 			key, size = "", 0
 		}

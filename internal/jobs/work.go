@@ -61,7 +61,8 @@ func (s *Service) work(ctx context.Context, job *Job) {
 func survive(do func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+			// What was panicked with may hold personal values; its type and the place do not.
+			err = fmt.Errorf("panic of type %T\n%s", v, debug.Stack())
 		}
 	}()
 	return do()
@@ -143,7 +144,7 @@ func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) e
 			return fmt.Errorf("prepare chunk: %w", err)
 		}
 		err = survive(func() error { return s.commit(ctx, job, chunk) })
-		if len(chunk.Changes) == 1 && blamesRecord(err) {
+		if len(chunk.Changes) == 1 && blamesRecord(err) && s.Kinds[job.Kind].Writes() {
 			s.Logger.ErrorContext(ctx, "record cannot be written", "job", job.ID, "row", job.Rows+1, "error", err)
 			err = s.commitFailed(ctx, job, chunk)
 		}

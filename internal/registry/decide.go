@@ -46,6 +46,7 @@ type decision struct {
 	layer  *layer
 	ask    *asking
 	random *rand.Rand
+	nth    uint64 // the change that is being decided, counted over the batch
 }
 
 // group decides one group, on a layer of its own if it is all or nothing.
@@ -85,6 +86,7 @@ func (d *decision) group(g *Group) []Result {
 }
 
 func (d *decision) change(c *Change) Result {
+	d.nth++
 	switch c.Action {
 	case Upsert:
 		return d.upsert(c)

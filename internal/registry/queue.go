@@ -2,7 +2,8 @@ package registry
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -18,9 +19,6 @@ const (
 	// maxCommit is about how many changes share one transaction.
 	maxCommit = 2000
 )
-
-// errAbandoned is what a batch gets whose leader panicked before it was answered.
-var errAbandoned = errors.New("write batch: the caller that wrote it has panicked")
 
 // queue is group commit for one study: batches that wait while a transaction runs go into the
 // next one together. It has no goroutine of its own: the caller at the head of the line runs
@@ -103,9 +101,6 @@ func (q *queue) run(ctx context.Context) {
 			close(t.done)
 		}
 	}()
-	for _, t := range tickets {
-		t.err = errAbandoned
-	}
 	if err := q.together(ctx, tickets); err == nil || len(tickets) == 1 || ctx.Err() != nil || !blamesBatch(err) {
 		return
 	}
@@ -129,7 +124,7 @@ func (q *queue) together(ctx context.Context, tickets []*ticket) error {
 	for i, t := range tickets {
 		batches[i] = t.batch
 	}
-	results, err := q.commit(ctx, batches)
+	results, err := q.survive(ctx, batches)
 	for i, t := range tickets {
 		t.err = err
 		if err == nil {
@@ -137,6 +132,18 @@ func (q *queue) together(ctx context.Context, tickets []*ticket) error {
 		}
 	}
 	return err
+}
+
+// survive commits and turns a panic into an error: one batch's panic is not the others' fault,
+// nor the leader's.
+func (q *queue) survive(ctx context.Context, batches []*Batch) (results [][]Result, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			// What was panicked with may hold personal values; its type and the place do not.
+			results, err = nil, fmt.Errorf("panic of type %T while writing a batch\n%s", v, debug.Stack())
+		}
+	}()
+	return q.commit(ctx, batches)
 }
 
 // take takes the head of the line, the leader's own ticket first.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -262,26 +263,26 @@ func TestLeadIsNeverLost(t *testing.T) {
 	}
 }
 
-func TestPanicOfTheLeader(t *testing.T) {
+// A batch that panics fails for itself: neither the caller who leads nor the others do.
+func TestPanickingBatch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine()
 		l.write = func(_ context.Context, batches []string) error {
-			if len(batches) > 1 {
+			if slices.Contains(batches, "poisoned") {
 				panic("a defect")
 			}
 			return nil
 		}
-		callers := l.calls(t.Context(), "a", "leader", "b", "c")
+		callers := l.calls(t.Context(), "a", "leader", "poisoned", "c")
 		l.release()
-		answered(t, callers[0])
-		if callers[1].panicked != "a defect" {
-			t.Errorf("the leader goes on after %v", callers[1].panicked)
+		answered(t, callers[0], callers[1], callers[3])
+		poisoned := callers[2]
+		if poisoned.err == nil || poisoned.results != nil || fault.KindOf(poisoned.err) != fault.Internal {
+			t.Errorf("the poisoned batch is answered %v, %v; want an internal fault", poisoned.results, poisoned.err)
 		}
-		for _, c := range callers[2:] {
-			if c.err == nil || c.results != nil || fault.KindOf(c.err) != fault.Internal {
-				t.Errorf("%s is answered %v, %v; want an internal fault", c.name, c.results, c.err)
-			}
+		if text := fmt.Sprint(poisoned.err); strings.Contains(text, "a defect") {
+			t.Errorf("the error tells what was panicked with: %s", text)
 		}
 		later := l.call(t.Context(), "later", 1)
 		l.ended.Wait()

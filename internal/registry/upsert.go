@@ -1,7 +1,9 @@
 package registry
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 
 	"rollcall/internal/audit"
@@ -216,12 +218,15 @@ func (d *decision) generate(c *Change, count int64) (identifier string, number i
 
 // drawer answers how candidates for an identifier are made.
 func (d *decision) drawer(c *Change) (func(count int64) (string, error), error) {
+	// Each change draws from a source of its own: a candidate that turns out to be taken does
+	// not change the candidates of the changes after it.
+	source := rand.New(rand.NewPCG(binary.BigEndian.Uint64(d.before.Seed[:8]), d.nth))
 	random := func(digits int) int64 {
 		limit := int64(1)
 		for range digits {
 			limit *= 10
 		}
-		return d.random.Int64N(limit)
+		return source.Int64N(limit)
 	}
 	if c.Profile.prefixIdentifiers {
 		return func(int64) (string, error) {

@@ -108,9 +108,9 @@ func (k *Keeper) lookAt(ctx context.Context, study *registry.Study, day string) 
 		last := passes[0]
 		var made passParams
 		if json.Unmarshal(last.Params, &made) == nil && made == want {
-			failed := last.State == jobs.Failed
+			failed := last.State == jobs.Failed || (last.State == jobs.Completed && last.Failed > 0)
 			if !failed || k.Registry.Now().Sub(last.CompletedAt) < tryAgain {
-				return last.State == jobs.Completed, k.forget(ctx, passes[1:])
+				return last.State == jobs.Completed && !failed, k.forget(ctx, passes[1:])
 			}
 		}
 	}

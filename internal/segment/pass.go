@@ -50,6 +50,16 @@ type passTask struct {
 	origin   audit.Origin
 }
 
+// countFailed is a pass's output: no text, and how many could not be looked at.
+func countFailed(results []registry.Result) (text []byte, failed int64) {
+	for _, r := range results {
+		if r.Err != nil {
+			failed++
+		}
+	}
+	return nil, failed
+}
+
 // Next implements [jobs.Task].Next.
 func (t *passTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) {
 	page, err := t.registry.Participants(ctx, t.study, nil, t.after, limit)
@@ -59,7 +69,7 @@ func (t *passTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) {
 	if len(page) == 0 {
 		return nil, io.EOF
 	}
-	chunk := &jobs.Chunk{Rows: int64(len(page)), Output: func([]registry.Result) ([]byte, int64) { return nil, 0 }}
+	chunk := &jobs.Chunk{Rows: int64(len(page)), Output: countFailed}
 	for _, p := range page {
 		chunk.Changes = append(chunk.Changes, registry.Change{
 			Action: registry.Revisit, Profile: registry.Staff(), Origin: t.origin, ID: p.ID,

@@ -177,7 +177,7 @@ var jobLaws = []law{
 	}},
 	{"a job cannot be finished as anything else", func(b *bed) {
 		b.create(b.job(1))
-		for _, state := range []jobs.State{jobs.Queued, jobs.InProgress, jobs.Deleted, "nonsense"} {
+		for _, state := range []jobs.State{jobs.Queued, jobs.InProgress, "nonsense"} {
 			if err := b.FinishJob(b.ctx, b.study.ID, b.job(1).ID, state, "", now); err == nil {
 				b.Errorf("%q is taken", state)
 			}

@@ -54,14 +54,21 @@ func readHeader(file io.Reader) (*columns, position, error) {
 	if header.Err != nil || header.Blank {
 		return nil, position{}, notSupported("the file does not begin with a CSV header")
 	}
+	if strings.Contains(strings.Join(header.Cells, ""), "\r") {
+		return nil, position{}, notSupported("the file's lines do not end in LF or CRLF")
+	}
 	c := &columns{width: len(header.Cells), identifier: -1}
+	var repeats *fault.Error // the first of them
 	for i, cell := range header.Cells {
-		if ferr := c.add(i, cell); ferr != nil {
-			return nil, position{}, ferr
+		if ferr := c.add(i, cell); repeats == nil {
+			repeats = ferr
 		}
 	}
 	if c.identifier < 0 {
 		return nil, position{}, fault.New(fault.Invalid, columnMissing, "the file has no column named ParticipantID")
+	}
+	if repeats != nil {
+		return nil, position{}, repeats
 	}
 	return c, reader.Position(), nil
 }

@@ -182,17 +182,17 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 	if chunk.Cursor, err = json.Marshal(t.at); err != nil {
 		return nil, fmt.Errorf("write cursor: %w", err)
 	}
-	chunk.Output = func(results []registry.Result) ([]byte, int64) { return extractLines(lines, results), 0 }
+	chunk.Output = func(results []registry.Result) ([]byte, int64) { return t.text(lines, results), 0 }
 	return chunk, nil
 }
 
-// extractLines writes the lines of those who still exist: somebody may have been erased since
-// the page was read.
-func extractLines(lines [][]string, results []registry.Result) []byte {
+// text writes the lines of those who are still at the site: somebody may have been erased,
+// removed or moved since the page was read.
+func (t *extractTask) text(lines [][]string, results []registry.Result) []byte {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
 	for i, line := range lines {
-		if results[i].Participant != nil {
+		if p := results[i].Participant; p != nil && p.Site == t.site && p.Listed() {
 			_ = w.Write(line) // into memory: cannot fail
 		}
 	}

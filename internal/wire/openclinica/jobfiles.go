@@ -25,7 +25,6 @@ var jobStatus = map[jobs.State]string{
 	jobs.InProgress: "IN_PROGRESS",
 	jobs.Completed:  "COMPLETED",
 	jobs.Failed:     "FAILED",
-	jobs.Deleted:    "DELETED",
 }
 
 // listedJob is one entry of a list of jobs; times are epoch milliseconds (reference,
@@ -71,9 +70,11 @@ func (a *API) listJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := make([]listedJob, len(found))
-	for i, job := range found {
-		list[i] = listJob(v.study, job)
+	list := make([]listedJob, 0, len(found))
+	for _, job := range found {
+		if job.Dialect == dialect { // the registry's own jobs are nobody's here
+			list = append(list, listJob(v.study, job))
+		}
 	}
 	return httpx.WriteJSON(w, http.StatusOK, list)
 }
@@ -111,7 +112,7 @@ func (a *API) ownJob(r *http.Request) (*access.Principal, *jobs.Job, *registry.S
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if caller.Service || job.SubmittedBy != caller.Name { // a service account may be called what a user is called
+	if caller.Service || job.Dialect != dialect || job.SubmittedBy != caller.Name { // a service account may be called what a user is called
 		return nil, nil, nil, fault.New(fault.Forbidden, jobForeign, "somebody else submitted the job")
 	}
 	catalog, err := a.registry.Catalog(r.Context())
