@@ -210,6 +210,35 @@ func TestConcurrentGenerationLeavesNoGap(t *testing.T) {
 	}
 }
 
+// A batch whose drawn identifiers often meet taken ones is decided in a few rounds: what one
+// change draws again does not change what the others draw.
+func TestGenerationInACrowdedRange(t *testing.T) {
+	t.Parallel()
+	r := setup(t, func(s *registry.Study) {
+		s.IDMethod, s.IDTemplate = registry.GeneratedIDs, "P${helper.random(4)}"
+	})
+	const crowd = 4000
+	for range crowd / 500 {
+		changes := make([]registry.Change, 500)
+		for i := range changes {
+			changes[i] = r.openClinica("")
+		}
+		results, err := r.Apply(t.Context(), r.study.ID, changes...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, result := range results {
+			if result.Err != nil {
+				t.Fatal(result.Err)
+			}
+		}
+	}
+	page, err := r.Query(t.Context(), r.study.ID, &registry.Query{})
+	if err != nil || page.Total != crowd {
+		t.Errorf("%+v participants, %v; want %d", page, err, crowd)
+	}
+}
+
 func TestAccessCodesOfTheService(t *testing.T) {
 	t.Parallel()
 	r := setup(t, nil)

@@ -84,6 +84,7 @@ func (db *DB) connect(ctx context.Context) error {
 	}
 	pool.SetMaxOpenConns(1)
 	db.write = newWriter(pool)
+	db.write.erasedInLog = true // a process that crashed may have left erased values there
 	if err := pool.PingContext(ctx); err != nil {
 		return err
 	}
