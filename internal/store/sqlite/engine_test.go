@@ -73,7 +73,7 @@ func TestPragmas(t *testing.T) {
 	}
 	writer := map[string]string{
 		"busy_timeout": "10000", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1",
-		"cache_size": "-65536", "wal_autocheckpoint": "4000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
+		"cache_size": "-49152", "wal_autocheckpoint": "4000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
 		"application_id": fmt.Sprint(applicationID),
 	}
 	for pragma, want := range writer {
@@ -90,7 +90,7 @@ func TestPragmas(t *testing.T) {
 		reader := &statements{prepare: conn.PrepareContext}
 		defer reader.close()
 		for pragma, want := range map[string]string{
-			"busy_timeout": "10000", "foreign_keys": "1", "query_only": "1", "temp_store": "2", "cache_size": "-16384",
+			"busy_timeout": "10000", "foreign_keys": "1", "query_only": "1", "temp_store": "2", "cache_size": "-4096",
 		} {
 			if got := value(reader, pragma); got != want {
 				t.Errorf("reader %d: %s is %s, want %s", n, pragma, got, want)

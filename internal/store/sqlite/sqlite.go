@@ -154,7 +154,7 @@ func (db *DB) writerDSN() string {
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"secure_delete(ON)",
-		"cache_size(-65536)",
+		"cache_size(-49152)",
 		"wal_autocheckpoint(4000)",
 		"journal_size_limit(67108864)",
 	)
@@ -165,7 +165,7 @@ func (db *DB) writerDSN() string {
 }
 
 func readerPragmas() []string {
-	return append(commonPragmas(), "cache_size(-16384)", "query_only(ON)")
+	return append(commonPragmas(), "cache_size(-4096)", "query_only(ON)")
 }
 
 // dsn names the file as a URI, so that mode applies; a missing file is never made by it.
