@@ -68,7 +68,7 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	httpx.Health{Check: s.ready, Stopping: stopping, Metrics: s.metrics}.Mount(root)
 
 	clinic := httpx.NewMux(openclinica.RenderUnknown)
-	openclinica.New(s.registry, s.jobs, s.access, s.log).Mount(clinic)
+	openclinica.New(s.registry, s.jobs, s.access).Mount(clinic)
 	for _, prefix := range openclinica.Prefixes() {
 		root.Handle(prefix+"/", clinic)
 	}

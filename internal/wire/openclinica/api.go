@@ -2,7 +2,6 @@ package openclinica
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -38,12 +37,11 @@ type API struct {
 	registry *registry.Service
 	jobs     *jobs.Service
 	auth     Authenticator
-	log      *slog.Logger
 }
 
 // New makes the dialect's API.
-func New(reg *registry.Service, js *jobs.Service, auth Authenticator, log *slog.Logger) *API {
-	return &API{registry: reg, jobs: js, auth: auth, log: log}
+func New(reg *registry.Service, js *jobs.Service, auth Authenticator) *API {
+	return &API{registry: reg, jobs: js, auth: auth}
 }
 
 // Prefixes are the paths under which the original is reached, depending on how its server is

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http/httptest"
 	"strings"
@@ -417,7 +418,7 @@ func served(t *testing.T, stall time.Duration, options ...func(*jobs.Config)) (w
 	w = newWorld(t, options...)
 	mux := httpx.NewMux(RenderUnknown)
 	w.api.Mount(mux)
-	front := httpx.Front{Log: w.api.log, Now: time.Now, NewID: func() string { return "r" }, Stall: stall}
+	front := httpx.Front{Log: slog.New(slog.NewJSONHandler(w.log, nil)), Now: time.Now, NewID: func() string { return "r" }, Stall: stall}
 	server = httptest.NewServer(front.Wrap(mux))
 	t.Cleanup(server.Close)
 	return w, server

@@ -204,7 +204,7 @@ func TestFailuresOfTheDatabaseLeakNothing(t *testing.T) {
 func TestPanicsLeakNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	broken := New(nil, nil, w.access, nil)
+	broken := New(nil, nil, w.access)
 	mux := httpx.NewMux(RenderUnknown)
 	broken.Mount(mux)
 	w.handler, w.api = mux, broken

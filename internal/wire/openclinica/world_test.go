@@ -123,7 +123,7 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	if w.access, err = access.New(access.Config{Store: w.db, SigningKey: w.key("tokens", access.SigningKeySize), Now: w.clock}); err != nil {
 		t.Fatal(err)
 	}
-	w.api = New(w.registry, w.jobs, w.access, logger)
+	w.api = New(w.registry, w.jobs, w.access)
 	mux := httpx.NewMux(RenderUnknown)
 	w.api.Mount(mux)
 	// Deadlines come from the front's clock, so it runs with the world's.
