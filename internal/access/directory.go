@@ -27,7 +27,43 @@ type Store interface {
 	// that it is fresh. That is remembered durably until expiresAt; what had expired by now
 	// is forgotten. Both times are kept to the microsecond.
 	UseAssertion(ctx context.Context, account, jti string, expiresAt, now time.Time) (fresh bool, err error)
+
+	// BeginSignIn takes the turn of a client address, any text, told apart by every character:
+	// of all who ask, in whatever processes, one has it at a time. It answers the number of the
+	// turn, which is above 0 and which no turn of the address has had before, even if the address
+	// was forgotten since (a random number is good enough), and the failures that the last
+	// [Store.EndSignIn] remembered, in its order, to the microsecond, in UTC. Turn 0, without
+	// failures, says that somebody else has the turn, which is left as it is.
+	//
+	// A turn that has not ended within limit is void, and can be taken by the next; limit is
+	// counted by the database's own clock, to the millisecond or finer, and one of 0 is over at
+	// once. Now is the caller's clock and is what [SignInMemory] is reckoned from: addresses last
+	// touched (begun or ended) that long before now or longer, whose turn nobody holds, are
+	// forgotten with their failures, the address asked for among them.
+	BeginSignIn(ctx context.Context, address string, limit time.Duration, now time.Time) (turn int64, failures []time.Time, err error)
+
+	// EndSignIn gives the turn back and remembers failures, oldest first, in the place of those of before, as
+	// many as there are and in their order, to the microsecond; without any the address is
+	// forgotten. A turn that is void, because it is over its limit, was ended already or is not
+	// the address's, changes nothing, and that is no error.
+	EndSignIn(ctx context.Context, address string, turn int64, failures []time.Time, now time.Time) error
+
+	// SpendBudget counts want more requests of a payer, any text, told apart by every character,
+	// in the window that begins then, or as many as are left of limit. Granted is how many that
+	// were: 0 if limit is reached or less than what is spent, or if want is not above 0. Spent is
+	// the count with them; it may be above a limit that has been lowered. However many ask at
+	// once, in whatever processes, no more than limit are granted in one window.
+	//
+	// A window, told apart to the microsecond, begins at 0 with its first request. One before the
+	// latest that the payer has counts as that latest: clocks of processes differ. When a payer
+	// is granted something in a window that is new to them, the counts of everybody in windows
+	// that began more than an hour before it are forgotten.
+	SpendBudget(ctx context.Context, payer string, window time.Time, want, limit int64) (granted, spent int64, err error)
 }
+
+// SignInMemory is how long a storage engine remembers failures to sign in, at the least. It is
+// longer than any failure matters, so that clocks of processes may differ.
+const SignInMemory = time.Hour
 
 // Directory is one consistent picture of every user and service account. It is immutable.
 type Directory struct {

@@ -35,6 +35,10 @@ type directoryStore struct {
 	dir   *Directory
 	err   error
 	reads int
+
+	begun    int64 // turns to sign in
+	turns    map[string]int64
+	failures map[string][]time.Time
 }
 
 func (s *directoryStore) AccessVersion(context.Context) (int64, error) {
@@ -53,6 +57,36 @@ func (s *directoryStore) Directory(context.Context) (*Directory, error) {
 // UseAssertion is not part of these tests; those of assertions run on a database.
 func (s *directoryStore) UseAssertion(context.Context, string, string, time.Time, time.Time) (bool, error) {
 	return false, errors.New("no assertion is used here")
+}
+
+// BeginSignIn gives turns as a database with one process does.
+func (s *directoryStore) BeginSignIn(_ context.Context, address string, _ time.Duration, _ time.Time) (int64, []time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil || s.turns[address] != 0 {
+		return 0, nil, s.err
+	}
+	s.begun++
+	s.turns[address] = s.begun
+	return s.begun, s.failures[address], nil
+}
+
+func (s *directoryStore) EndSignIn(ctx context.Context, address string, turn int64, failures []time.Time, _ time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := errors.Join(s.err, ctx.Err()); err != nil {
+		return err
+	}
+	if s.turns[address] == turn {
+		delete(s.turns, address)
+		s.failures[address] = failures
+	}
+	return nil
+}
+
+// SpendBudget is not part of these tests; those of budgets run on a database.
+func (s *directoryStore) SpendBudget(context.Context, string, time.Time, int64, int64) (int64, int64, error) {
+	return 0, 0, errors.New("no budget is spent here")
 }
 
 func (s *directoryStore) set(users []*User, accounts []*ServiceAccount) {
@@ -97,7 +131,10 @@ type fixture struct {
 
 func setup(t *testing.T, users ...*User) *fixture {
 	t.Helper()
-	f := &fixture{store: &directoryStore{}, clock: newClock()}
+	f := &fixture{
+		store: &directoryStore{turns: map[string]int64{}, failures: map[string][]time.Time{}},
+		clock: newClock(),
+	}
 	f.store.set(users, nil)
 	service, err := New(Config{Store: f.store, SigningKey: signingKey(7), Now: f.clock.now})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -81,65 +80,6 @@ func New(c Config) (*Service, error) {
 	audiences := slices.Clone(c.Audiences)
 	s.audiences.Store(&audiences)
 	return s, nil
-}
-
-// SignIn answers a token for the user whose password it is. RemoteAddr is the client's address,
-// with or without a port. An unknown user and a wrong password are the same
-// [fault.Unauthenticated] with [SignInFailed], and take the same time. After two failures in a
-// minute from one address (one /64 of IPv6) it answers [fault.TooMany] with
-// [SignInThrottled], to the right password too.
-func (s *Service) SignIn(ctx context.Context, username, password, remoteAddr string) (string, error) {
-	address, err := s.throttle.enter(ctx, remoteAddr, s.now())
-	if err != nil {
-		return "", err
-	}
-	defer s.throttle.leave(address)
-	if wait := s.throttle.wait(address, s.now()); wait > 0 {
-		return "", errThrottled(wait)
-	}
-	user, err := s.checkPassword(ctx, username, password)
-	if err != nil {
-		return "", err
-	}
-	if user == nil {
-		s.throttle.fail(address, s.now())
-		return "", fault.New(fault.Unauthenticated, SignInFailed, "the user name or the password is wrong")
-	}
-	return s.mint(userHolder, user.Username, s.ttl)
-}
-
-// checkPassword returns the user if the password is theirs, nil if it is not or if there is no
-// such user. It computes exactly one hash either way.
-func (s *Service) checkPassword(ctx context.Context, username, password string) (*User, error) {
-	directory, err := s.directory.get(ctx)
-	if err != nil {
-		return nil, err
-	}
-	user, known := directory.User(username)
-	hash := s.nobody
-	if known && CheckPasswordHash(user.PasswordHash) == nil {
-		hash = user.PasswordHash
-	}
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait to check a password: %w", ctx.Err())
-	}
-	matches, err := s.compare(hash, password)
-	if err != nil {
-		return nil, fmt.Errorf("check password: %w", err)
-	}
-	if !matches || hash == s.nobody {
-		return nil, nil
-	}
-	return user, nil
-}
-
-func errThrottled(wait time.Duration) error {
-	err := fault.New(fault.TooMany, SignInThrottled, "too many failed sign-ins from this address")
-	err.RetryAfterSeconds = int(math.Ceil(wait.Seconds()))
-	return err
 }
 
 // IssueToken answers a token for a user on an operator's word, without a password; ttl 0 means

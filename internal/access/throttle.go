@@ -19,12 +19,13 @@ const (
 // more has the oldest forgotten, which is worth little and keeps memory flat.
 const maxAddresses = 10_000
 
-// throttle counts failures to sign in per address. Attempts from one address take turns, so
-// that no number of attempts at once gets past the limit together.
+// throttle is what this process knows of failures to sign in per address: never more than the
+// database, and enough to refuse most attempts without asking it. Attempts from one address take
+// turns here first, so that of one process one at a time asks for the address's turn there.
 type throttle struct {
 	mu     sync.Mutex
 	known  map[netip.Prefix]*address
-	failed *list.List // of *address: those with failures, the longest ago first
+	failed *list.List // of *address: those with failures, the longest ago remembered first
 }
 
 // address is one client address, or one IPv6 /64, from which a client can pick at will.
@@ -38,6 +39,17 @@ type address struct {
 
 func newThrottle() *throttle {
 	return &throttle{known: map[netip.Prefix]*address{}, failed: list.New()}
+}
+
+// text is what the database knows the address as.
+func (a *address) text() string { return addressText(a.key) }
+
+// addressText writes a key of [addressKey] down.
+func addressText(key netip.Prefix) string {
+	if !key.IsValid() {
+		return "unknown"
+	}
+	return key.String()
 }
 
 // addressKey groups a remote address, with or without a port. All that cannot be read, such as
@@ -82,28 +94,46 @@ func (t *throttle) leave(a *address) {
 func (t *throttle) wait(a *address, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(a.failures) < maxFailures {
-		return 0
-	}
-	return max(0, a.failures[0].Add(failureWindow).Sub(now))
+	return waitAfter(a.failures, now)
 }
 
-// fail counts a failure. Only the holder of the turn may.
-func (t *throttle) fail(a *address, now time.Time) {
+// waitAfter is how long to wait after the last failures, at most maxFailures.
+func waitAfter(failures []time.Time, now time.Time) time.Duration {
+	if len(failures) < maxFailures {
+		return 0
+	}
+	return max(0, failures[0].Add(failureWindow).Sub(now))
+}
+
+// remember replaces the failures of the address by those that the database remembers, as far as
+// they matter now. Only the holder of the turn may.
+func (t *throttle) remember(a *address, failures []time.Time, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(a.failures) == maxFailures {
-		a.failures = a.failures[1:]
-	}
-	a.failures = append(a.failures, now)
-	if a.element == nil {
+	a.failures = recent(failures, now)
+	switch {
+	case len(a.failures) == 0 && a.element != nil:
+		t.forget(a.element)
+	case len(a.failures) > 0 && a.element == nil:
 		a.element = t.failed.PushBack(a)
-	} else {
+	case len(a.failures) > 0:
 		t.failed.MoveToBack(a.element)
 	}
 	for t.failed.Len() > maxAddresses {
 		t.forget(t.failed.Front())
 	}
+}
+
+// recent picks the failures that matter now, at most maxFailures. Another process's clock may
+// be ahead of ours, but one that is a window ahead is wrong and is not followed.
+func recent(failures []time.Time, now time.Time) []time.Time {
+	var matter []time.Time
+	for _, at := range failures {
+		if now.Sub(at).Abs() < failureWindow {
+			matter = append(matter, at)
+		}
+	}
+	return matter[max(0, len(matter)-maxFailures):]
 }
 
 func (t *throttle) take(key netip.Prefix, now time.Time) *address {
@@ -128,8 +158,9 @@ func (t *throttle) drop(a *address) {
 	}
 }
 
-// expire forgets the failures of addresses whose last one is past the window. They stand in
-// that order, so it stops at the first that is not.
+// expire forgets the failures of addresses whose last one is past the window. They stand in the
+// order in which they were remembered, so it stops at the first that is not; another that was
+// remembered late is forgotten within a window of it.
 func (t *throttle) expire(now time.Time) {
 	for e := t.failed.Front(); e != nil; e = t.failed.Front() {
 		failures := e.Value.(*address).failures

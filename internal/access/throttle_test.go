@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 )
@@ -46,7 +47,7 @@ func attempt(t *testing.T, th *throttle, addr string, now time.Time, fails bool)
 	defer th.leave(a)
 	wait := th.wait(a, now)
 	if wait == 0 && fails {
-		th.fail(a, now)
+		th.remember(a, append(slices.Clone(a.failures), now), now)
 	}
 	return wait
 }
@@ -124,5 +125,50 @@ func TestThrottleTakesTurns(t *testing.T) {
 	th.leave(first)
 	if _, ok := th.known[first.key]; ok {
 		t.Error("an address without failures is kept after its last attempt")
+	}
+}
+
+// TestThrottleFollowsTheDatabase: what other processes remember replaces what this one does, as
+// far as it matters now.
+func TestThrottleFollowsTheDatabase(t *testing.T) {
+	t.Parallel()
+	now := newClock().now()
+	ago := func(all ...time.Duration) (times []time.Time) {
+		for _, d := range all {
+			times = append(times, now.Add(-d))
+		}
+		return times
+	}
+	tests := []struct {
+		name     string
+		failures []time.Time
+		want     time.Duration
+	}{
+		{"none", nil, 0},
+		{"one", ago(time.Second), 0},
+		{"two", ago(20*time.Second, time.Second), 40 * time.Second},
+		{"one of two is past", ago(failureWindow, time.Second), 0},
+		{"the last two count", ago(50*time.Second, 30*time.Second, 10*time.Second), 30 * time.Second},
+		{"a clock that is ahead", ago(0, -5*time.Second), failureWindow},
+		{"a clock that is wrong", ago(-failureWindow, -24*time.Hour), 0},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			th := newThrottle()
+			a, err := th.enter(t.Context(), "192.0.2.1", now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			th.remember(a, ago(2*time.Second, time.Second), now)
+			th.remember(a, test.failures, now)
+			if got := th.wait(a, now); got != test.want {
+				t.Errorf("wait %v, want %v", got, test.want)
+			}
+			th.leave(a)
+			if kept := len(th.known) == 1; kept != (len(recent(test.failures, now)) > 0) || th.failed.Len() != len(th.known) {
+				t.Errorf("%d addresses are known, %d with failures", len(th.known), th.failed.Len())
+			}
+		})
 	}
 }

@@ -10,12 +10,16 @@ type room struct {
 
 // Third-party packages. docs/dependencies.md says why each module is there.
 const (
+	aws        = "github.com/aws/aws-sdk-go-v2"
 	cel        = "cel.dev/cel-go"
+	gocloud    = "gocloud.dev"
 	goCmp      = "github.com/google/go-cmp"
 	goose      = "github.com/pressly/goose/v3"
 	jwt        = "github.com/golang-jwt/jwt/v5"
 	kinOpenAPI = "github.com/getkin/kin-openapi"
 	kong       = "github.com/alecthomas/kong"
+	pgx        = "github.com/jackc/pgx/v5"
+	porcupine  = "github.com/anishathalye/porcupine"
 	prometheus = "github.com/prometheus/client_golang"
 	rapid      = "pgregory.net/rapid"
 	sqlite     = "modernc.org/sqlite"
@@ -59,17 +63,38 @@ var rooms = map[string]room{
 		ours:    []string{"access", "audit", "fault", "registry", "segment"},
 		modules: []string{uuid, yaml},
 	},
+	"files": {
+		ours:    []string{"fault"},
+		modules: []string{aws, gocloud, uuid},
+		guarded: []string{"net/http"}, // the client of a bucket: its time limits and its statuses
+	},
+	"files/s3test": {
+		modules: []string{aws},
+		guarded: []string{"os/exec", "testing"},
+	},
 	"store": {
 		ours: []string{
-			"access", "audit", "config", "fault", "jobs", "registry", "store/sqlite", "store/trail",
+			"access", "audit", "config", "fault", "jobs", "registry", "store/postgres", "store/relational", "store/sqlite", "store/trail",
 		},
+		modules: []string{uuid},
+	},
+	"store/pgtest": { // test support: it starts PostgreSQL
+		modules: []string{pgx},
+		guarded: []string{"os/exec", "testing"},
+	},
+	"store/relational": {
+		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
 		modules: []string{uuid},
 		guarded: []string{"database/sql"},
 	},
 	"store/sqlite": {
-		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
+		ours:    []string{"fault", "registry", "store/relational"},
 		modules: []string{goose, sqlite, uuid},
 		guarded: []string{"database/sql"},
+	},
+	"store/postgres": {
+		ours:    []string{"fault", "registry", "store/relational"},
+		modules: []string{goose, pgx, uuid},
 	},
 	"store/storetest": {
 		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
@@ -86,8 +111,8 @@ var rooms = map[string]room{
 	"wire/mydatahelps": dialect,
 	"cli": {
 		ours: []string{
-			"access", "audit", "config", "fault", "httpx", "jobs", "registry", "segment",
-			"store", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
+			"access", "audit", "config", "fault", "files", "httpx", "jobs", "registry", "segment",
+			"store", "store/postgres", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
 		},
 		modules: []string{kong, prometheus, term, uuid},
 		guarded: []string{"net/http"},
@@ -112,7 +137,7 @@ var guardedStd = map[string]string{
 
 // A test file may import whatever its room may, the standard library, the modules below, and
 // any room but those that testsMayNot names. So the tests of a dialect run on the real store.
-var testModules = []string{goCmp, kinOpenAPI, rapid, testscript, uuid}
+var testModules = []string{goCmp, kinOpenAPI, porcupine, rapid, testscript, uuid}
 
 // testsMayNot tells why a test of one room may not import another, "" if it may.
 func testsMayNot(from, to string) string {

@@ -11,21 +11,23 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"rollcall/internal/jobs"
 	"rollcall/internal/store"
 )
 
-// A backup is a tar archive of the database, the uploads that unfinished jobs need, and last
-// a manifest that names each file with its size and hash: an archive without it was cut short.
+// A backup is a tar archive of the database, the files that its jobs need, and last a manifest that names each file with its size and hash: an archive without it was cut short.
 const (
-	manifestName   = "manifest.json"
-	uploadsFolder  = "uploads/"
-	archiveFormat  = 1
-	maxManifest    = 64 << 20
-	archivedFolder = "uploads"
+	manifestName  = "manifest.json"
+	archiveFormat = 1
+	maxManifest   = 64 << 20
 )
+
+// archivedFolders are the folders of files that an archive can hold.
+func archivedFolders() []string { return []string{jobs.UploadFolder, jobs.OutputFolder} }
 
 // manifest tells what an archive holds.
 type manifest struct {
@@ -55,23 +57,23 @@ func newArchiveWriter(w io.Writer, at time.Time, schema int64) *archiveWriter {
 }
 
 // add copies an open file, from its beginning, into the archive.
-func (a *archiveWriter) add(name string, file *os.File) error {
-	info, err := file.Stat()
+func (a *archiveWriter) add(name string, file io.ReadSeeker) error {
+	size, err := file.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
 	if err != nil {
 		return fmt.Errorf("back up %s: %w", name, err)
 	}
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("back up %s: %w", name, err)
-	}
-	if err := a.header(name, info.Size()); err != nil {
+	if err := a.header(name, size); err != nil {
 		return err
 	}
 	hash := sha256.New()
-	if _, err := io.Copy(io.MultiWriter(a.tar, hash), io.LimitReader(file, info.Size())); err != nil {
+	if _, err := io.Copy(io.MultiWriter(a.tar, hash), io.LimitReader(file, size)); err != nil {
 		return fmt.Errorf("back up %s: %w", name, err)
 	}
 	a.manifest.Files = append(a.manifest.Files, manifestFile{
-		Name: name, Size: info.Size(), SHA256: hex.EncodeToString(hash.Sum(nil)),
+		Name: name, Size: size, SHA256: hex.EncodeToString(hash.Sum(nil)),
 	})
 	return nil
 }
@@ -112,8 +114,10 @@ func unpack(archive, into string) (*manifest, error) {
 		return nil, wrong("%v", err)
 	}
 	defer file.Close()
-	if err := os.Mkdir(filepath.Join(into, archivedFolder), 0o700); err != nil {
-		return nil, fmt.Errorf("unpack: %w", err)
+	for _, folder := range archivedFolders() {
+		if err := os.Mkdir(filepath.Join(into, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("unpack: %w", err)
+		}
 	}
 	var unpacked []manifestFile
 	in := tar.NewReader(file)
@@ -139,14 +143,14 @@ func unpack(archive, into string) (*manifest, error) {
 	}
 }
 
-// archived tells whether a backup has files of that name: the database, and uploads directly in
-// their folder.
+// archived tells whether a backup has files of that name: the database, and files directly in
+// one of their folders.
 func archived(name string) bool {
 	if name == store.FileName {
 		return true
 	}
-	key, ok := strings.CutPrefix(name, uploadsFolder)
-	return ok && key != "" && path.Base(key) == key && filepath.IsLocal(filepath.FromSlash(key)) && !strings.Contains(key, `\`)
+	folder, key, _ := strings.Cut(name, "/")
+	return slices.Contains(archivedFolders(), folder) && key != "" && path.Base(key) == key && filepath.IsLocal(filepath.FromSlash(key)) && !strings.Contains(key, `\`)
 }
 
 func unpackFile(archive string, in io.Reader, header *tar.Header, to string) (entry manifestFile, err error) {

@@ -54,7 +54,7 @@ func wholeArchive(t *testing.T) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	a := newArchiveWriter(&out, time.Unix(1_800_000_000, 0), 5)
-	for _, name := range []string{store.FileName, uploadsFolder + "some-key"} {
+	for _, name := range []string{store.FileName, "uploads/some-key"} {
 		path := filepath.Join(t.TempDir(), "file")
 		if err := os.WriteFile(path, []byte("text of "+name), 0o600); err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestUnpackGivesWhatWasPacked(t *testing.T) {
 	if m.SchemaVersion != 5 || !m.CreatedAt.Equal(time.Unix(1_800_000_000, 0)) {
 		t.Errorf("manifest %+v", m)
 	}
-	for _, name := range []string{store.FileName, uploadsFolder + "some-key"} {
+	for _, name := range []string{store.FileName, "uploads/some-key"} {
 		got, err := os.ReadFile(filepath.Join(into, name))
 		if err != nil {
 			t.Fatal(err)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
 
+	"rollcall/internal/fault"
+	"rollcall/internal/files"
 	"rollcall/internal/jobs"
 	"rollcall/internal/store"
 )
@@ -16,12 +18,15 @@ import (
 type backupCommand struct {
 	File string `arg:"" help:"The archive to write; it must not exist."`
 	databaseFlags
+	filesFlags
 }
 
 // Help implements kong.HelpProvider.
 func (backupCommand) Help() string {
-	return "The archive (tar) holds the whole database and the uploaded files of unfinished jobs, as of one moment. Can be run " +
-		"beside a server. Guard it like the database: everything is in it, the server's keys too."
+	return "The archive (tar) holds the whole database, the uploaded files of unfinished jobs and the logs and extracts of those " +
+		"that have ended, as of one moment. Can be run beside a server. Guard it like the database: everything is in it, the " +
+		"server's keys too.\n\n" +
+		"It is for SQLite. PostgreSQL has tools of its own: see docs/operating.md."
 }
 
 // Run implements the command.
@@ -34,6 +39,11 @@ func (c *backupCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	place, err := c.openFiles(ctx, c.dir())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, place.Close()) }()
 	d, err := newDraft(c.File)
 	if err != nil {
 		return err
@@ -45,12 +55,10 @@ func (c *backupCommand) Run(ctx context.Context, con *console) (err error) {
 	}
 	defer os.RemoveAll(staging) //nolint:errcheck // what stays behind is named so that anybody knows what it was
 
-	b := &backup{store: st, uploads: c.uploads(), staging: staging, held: map[string]*os.File{}}
+	b := &backup{store: st, files: place, staging: staging, uploads: map[string]io.ReadSeekCloser{}}
 	defer b.release()
-	if err := b.take(ctx); err != nil {
-		return err
-	}
-	if err := b.write(ctx, d, con); err != nil {
+	kept, err := b.make(ctx, d, con)
+	if err != nil {
 		return err
 	}
 	info, err := d.Stat()
@@ -60,111 +68,164 @@ func (c *backupCommand) Run(ctx context.Context, con *console) (err error) {
 	if err := d.keepNew(); err != nil {
 		return err
 	}
-	fmt.Fprintf(con.Out, "%s: %d bytes, %d uploads\n", c.File, info.Size(), len(b.needed))
+	fmt.Fprintf(con.Out, "%s: %d bytes, %d uploads, %d logs and extracts\n", c.File, info.Size(), kept.uploads, kept.outputs)
 	return nil
 }
 
-// backup is a copy of the database together with the uploads that its unfinished jobs need.
-// Jobs go on meanwhile: the uploads are held open before the copy is made, so that one whose
-// job ends in between is still there.
+// backup is a copy of the database together with the files that its jobs need. Jobs go on
+// meanwhile: the uploads are held open before the copy is made, so that one whose job ends in
+// between is still there. Outputs never change, but go with their job or for another.
 type backup struct {
 	store   store.Store
-	uploads string
+	files   *files.Files
 	staging string
 
-	held   map[string]*os.File // uploads by key, kept readable although removed
-	needed []string            // keys that the copy needs
+	uploads map[string]io.ReadSeekCloser // by key, kept readable although removed
 }
+
+// counts are how many files an archive holds.
+type counts struct{ uploads, outputs int }
 
 func (b *backup) copyPath() string { return filepath.Join(b.staging, store.FileName) }
 
 // release closes what is held.
 func (b *backup) release() {
-	for _, f := range b.held {
+	for _, f := range b.uploads {
 		_ = f.Close() // opened to read
 	}
 }
 
-// maxTries is how often a copy is made anew because a job came and went meanwhile.
+// maxTries is how often a backup is made anew because a file went meanwhile.
 const maxTries = 5
 
-// take copies the database until every upload that the copy needs is held.
-func (b *backup) take(ctx context.Context) error {
+// errGone tells that a file which the copy of the database needs has gone meanwhile.
+var errGone = errors.New("a file has gone meanwhile")
+
+// make writes the archive, anew until everything that the copy needs is in it.
+func (b *backup) make(ctx context.Context, d *draft, con *console) (counts, error) {
 	for range maxTries {
-		if _, err := b.hold(ctx, b.store); err != nil {
-			return err
+		kept, err := b.attempt(ctx, d, con)
+		if !errors.Is(err, errGone) {
+			return kept, err
 		}
-		if err := b.store.Backup(ctx, b.copyPath()); err != nil {
-			return err
+		if err := errors.Join(os.Remove(b.copyPath()), d.Truncate(0)); err != nil {
+			return counts{}, fmt.Errorf("begin the backup anew: %w", err)
 		}
-		whole, err := b.holdForCopy(ctx)
-		if err != nil || whole {
-			return err
-		}
-		if err := os.Remove(b.copyPath()); err != nil {
-			return fmt.Errorf("drop a copy of the database: %w", err)
+		if _, err := d.Seek(0, io.SeekStart); err != nil {
+			return counts{}, fmt.Errorf("begin the backup anew: %w", err)
 		}
 	}
-	return failed("jobs end faster than they can be backed up").withHint("try again in a moment")
+	return counts{}, failed("jobs come and go faster than they can be backed up").withHint("try again in a moment")
 }
 
-// hold opens the uploads of the store's unfinished jobs; false if one is gone.
-func (b *backup) hold(ctx context.Context, st jobs.Store) (whole bool, err error) {
-	unfinished, err := st.UnfinishedJobs(ctx)
+func (b *backup) attempt(ctx context.Context, d *draft, con *console) (counts, error) {
+	if err := b.hold(ctx); err != nil {
+		return counts{}, err
+	}
+	if err := b.store.Backup(ctx, b.copyPath()); err != nil {
+		return counts{}, err
+	}
+	uploads, outputs, err := b.needed(ctx)
 	if err != nil {
-		return false, err
+		return counts{}, err
 	}
-	whole, b.needed = true, nil
-	for _, job := range unfinished {
-		if job.Upload == "" {
-			continue
-		}
-		b.needed = append(b.needed, job.Upload)
-		if b.held[job.Upload] != nil {
-			continue
-		}
-		f, err := os.Open(filepath.Join(b.uploads, job.Upload))
-		if errors.Is(err, fs.ErrNotExist) {
-			whole = false
-			continue
-		}
-		if err != nil {
-			return false, fmt.Errorf("back up an upload: %w", err)
-		}
-		b.held[job.Upload] = f
-	}
-	return whole, nil
-}
-
-// holdForCopy holds what the copy needs.
-func (b *backup) holdForCopy(ctx context.Context) (whole bool, err error) {
-	st, err := store.Open(ctx, store.Config{DataDir: b.staging})
-	if err != nil {
-		return false, fmt.Errorf("open the copy: %w", err)
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	return b.hold(ctx, st)
-}
-
-// write writes the archive.
-func (b *backup) write(ctx context.Context, d *draft, con *console) error {
 	schema, err := b.store.SchemaVersion(ctx)
+	if err != nil {
+		return counts{}, err
+	}
+	archive := newArchiveWriter(d.File, con.now(), schema)
+	if err := b.addDatabase(archive); err != nil {
+		return counts{}, err
+	}
+	for _, key := range uploads {
+		file := b.uploads[key]
+		if file == nil {
+			return counts{}, errGone
+		}
+		if err := archive.add(key, file); err != nil {
+			return counts{}, err
+		}
+	}
+	for _, key := range outputs {
+		if err := b.addOutput(ctx, archive, key); err != nil {
+			return counts{}, err
+		}
+	}
+	return counts{len(uploads), len(outputs)}, archive.finish()
+}
+
+// hold opens the uploads of the unfinished jobs, as far as they are there.
+func (b *backup) hold(ctx context.Context) error {
+	unfinished, err := b.store.UnfinishedJobs(ctx)
 	if err != nil {
 		return err
 	}
+	for _, job := range unfinished {
+		if job.Upload == "" || b.uploads[job.Upload] != nil {
+			continue
+		}
+		file, err := b.files.Open(ctx, job.Upload)
+		if err != nil && fault.KindOf(err) == fault.NotFound {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("back up an upload: %w", err)
+		}
+		b.uploads[job.Upload] = file
+	}
+	return nil
+}
+
+// needed lists the keys of the files that the copy's jobs need.
+func (b *backup) needed(ctx context.Context) (uploads, outputs []string, err error) {
+	st, err := store.Open(ctx, store.Config{DataDir: b.staging})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the copy: %w", err)
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	return neededFiles(ctx, st)
+}
+
+// neededFiles lists the keys of the uploads of unfinished jobs and of the outputs of all.
+func neededFiles(ctx context.Context, st store.Store) (uploads, outputs []string, err error) {
+	catalog, err := st.Catalog(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, study := range catalog.Studies() {
+		list, err := st.Jobs(ctx, jobs.JobFilter{Study: study.ID})
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, job := range list {
+			if job.Upload != "" && job.State.Unfinished() {
+				uploads = append(uploads, job.Upload)
+			}
+			if job.Output != "" {
+				outputs = append(outputs, job.Output)
+			}
+		}
+	}
+	return uploads, outputs, nil
+}
+
+func (b *backup) addDatabase(archive *archiveWriter) error {
 	database, err := os.Open(b.copyPath())
 	if err != nil {
 		return fmt.Errorf("read the copy: %w", err)
 	}
 	defer database.Close()
-	archive := newArchiveWriter(d.File, con.now(), schema)
-	if err := archive.add(store.FileName, database); err != nil {
-		return err
+	return archive.add(store.FileName, database)
+}
+
+func (b *backup) addOutput(ctx context.Context, archive *archiveWriter, key string) error {
+	file, err := b.files.Open(ctx, key)
+	if err != nil && fault.KindOf(err) == fault.NotFound {
+		return errGone
 	}
-	for _, key := range b.needed {
-		if err := archive.add(uploadsFolder+key, b.held[key]); err != nil {
-			return err
-		}
+	if err != nil {
+		return fmt.Errorf("back up an output: %w", err)
 	}
-	return archive.finish()
+	defer file.Close()
+	return archive.add(key, file)
 }

@@ -44,6 +44,7 @@ type commands struct {
 	Participant participantCommand `cmd:"" help:"Show, remove, restore, lock or unlock a participant."`
 	Audit       auditCommand       `cmd:"" help:"Export or verify the audit trail."`
 	Migrate     migrateCommand     `cmd:"" help:"Bring the database up to this version."`
+	Copy        copyCommand        `cmd:"" help:"Move a registry to another database, of either engine."`
 	Backup      backupCommand      `cmd:"" help:"Write a backup of the whole registry."`
 	Restore     restoreCommand     `cmd:"" help:"Put a backup in place."`
 	Doctor      doctorCommand      `cmd:"" help:"Examine the registry and what it stands on."`

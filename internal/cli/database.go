@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rollcall/internal/files"
 	"rollcall/internal/store"
 )
 
@@ -25,14 +26,27 @@ type databaseFlags struct {
 	DatabaseURLFile string `name:"database-url-file" placeholder:"FILE" help:"A file that holds the database URL."`
 }
 
+// filesFlags say where uploads, logs and extracts are kept.
+type filesFlags struct {
+	FilesURL     string `name:"files-url" placeholder:"URL" help:"Where uploads, logs and extracts are kept, if not in the data directory: s3://bucket, azblob://container or file:///folder. Nodes that share a database share this too."`
+	FilesURLFile string `name:"files-url-file" placeholder:"FILE" help:"A file that holds the files URL."`
+}
+
+// openFiles opens the place of the files; without an address it is the data directory.
+func (f *filesFlags) openFiles(ctx context.Context, dir string) (*files.Files, error) {
+	url, err := secret("files-url", f.FilesURL, f.FilesURLFile)
+	if err != nil {
+		return nil, err
+	}
+	return files.Open(ctx, files.Config{URL: url, Dir: dir})
+}
+
 func (d *databaseFlags) dir() string {
 	if d.DataDir == "" {
 		return defaultDataDir
 	}
 	return d.DataDir
 }
-
-func (d *databaseFlags) uploads() string { return filepath.Join(d.dir(), "uploads") }
 
 func (d *databaseFlags) config() (store.Config, error) {
 	url, err := secret("database-url", d.DatabaseURL, d.DatabaseURLFile)
@@ -58,10 +72,18 @@ func (d *databaseFlags) open(ctx context.Context) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := st.Ready(ctx); err != nil {
+	if err := usable(ctx, st); err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil
+}
+
+// usable answers an error for a registry that has another schema, or is half a copy.
+func usable(ctx context.Context, st store.Store) error {
+	if err := st.Ready(ctx); err != nil {
+		return err
+	}
+	return st.Whole(ctx)
 }
 
 // openOrMake opens a registry as open does, and makes a new one if there is none.
@@ -79,7 +101,7 @@ func (d *databaseFlags) openOrMake(ctx context.Context) (store.Store, error) {
 		_, _, err = st.Migrate(ctx)
 	}
 	if err == nil {
-		err = st.Ready(ctx)
+		err = usable(ctx, st)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.Close())

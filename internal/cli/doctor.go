@@ -10,17 +10,22 @@ import (
 	"time"
 
 	"rollcall/internal/fault"
+	"rollcall/internal/files"
+	"rollcall/internal/jobs"
 	"rollcall/internal/store"
 	"rollcall/internal/store/trail"
 )
 
 // doctorCommand examines the registry and what it stands on.
-type doctorCommand struct{ databaseFlags }
+type doctorCommand struct {
+	databaseFlags
+	filesFlags
+}
 
 // Help implements kong.HelpProvider.
 func (doctorCommand) Help() string {
-	return "Examines the whole database, the uploads of unfinished jobs, permissions, free space and the clock, and changes " +
-		"nothing. Prints each check as ok or failed; exits with 1 if one failed. Can be run beside a server."
+	return "Examines the whole database, the files of jobs and whether files can be stored, permissions, free space and the " +
+		"clock, and changes nothing. Prints each check as ok or failed; exits with 1 if one failed. Can be run beside a server."
 }
 
 // Run implements the command.
@@ -37,8 +42,10 @@ func (c *doctorCommand) Run(ctx context.Context, con *console) (err error) {
 	if err == nil {
 		defer func() { err = errors.Join(err, st.Close()) }()
 		x.report("database is whole", x.whole(ctx, st))
-		x.report("uploads of unfinished jobs", x.uploads(ctx, st))
 		x.report("clock", x.clock(ctx, st))
+		if err := x.files(ctx, st, &c.filesFlags); err != nil {
+			return err
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -102,7 +109,7 @@ func (x *examination) directory() finding {
 func (x *examination) permissions() finding {
 	const others = 0o077
 	var found finding
-	for _, name := range []string{".", store.FileName, "uploads"} {
+	for _, name := range []string{".", store.FileName, jobs.UploadFolder, jobs.OutputFolder} {
 		path := filepath.Join(x.flags.dir(), name)
 		info, err := os.Stat(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -143,29 +150,39 @@ func (x *examination) whole(ctx context.Context, st store.Store) finding {
 	return append(finding(problems), asFinding(err)...)
 }
 
-// uploads finds unfinished jobs whose file is gone or is not as long as it was.
-func (x *examination) uploads(ctx context.Context, st store.Store) finding {
-	unfinished, err := st.UnfinishedJobs(ctx)
-	if err != nil {
-		return asFinding(err)
+// files examines the place of the files and those that jobs need.
+func (x *examination) files(ctx context.Context, st store.Store, flags *filesFlags) (err error) {
+	place, err := flags.openFiles(ctx, x.flags.dir())
+	if err == nil {
+		defer func() { err = errors.Join(err, place.Close()) }()
+		err = place.Ping(ctx)
 	}
+	x.report("files can be stored", asFinding(err))
+	if err != nil {
+		return nil
+	}
+	uploads, outputs, err := neededFiles(ctx, st)
+	if err != nil {
+		return err
+	}
+	x.report("uploads of unfinished jobs", x.missing(ctx, st, place, uploads))
+	x.report("logs and extracts", x.missing(ctx, st, place, outputs))
+	return nil
+}
+
+// missing finds files that jobs need and that are not there.
+func (x *examination) missing(ctx context.Context, st store.Store, place *files.Files, keys []string) finding {
 	var found finding
-	for _, job := range unfinished {
-		if job.Upload == "" {
+	for _, key := range keys {
+		file, err := place.Open(ctx, key)
+		if err == nil {
+			_ = file.Close() // opened to read
 			continue
 		}
-		info, err := os.Stat(filepath.Join(x.flags.uploads(), job.Upload))
-		if err == nil && info.Size() == job.Size {
-			continue
+		if used, again := st.FilesInUse(ctx, []string{key}); again == nil && !used[key] {
+			continue // the job has ended or was deleted meanwhile
 		}
-		if now, again := st.Job(ctx, job.ID); again == nil && !now.State.Unfinished() {
-			continue // it has ended meanwhile
-		}
-		if err != nil {
-			found = append(found, fmt.Sprintf("job %s: its file cannot be read: %v", job.ID, err))
-			continue
-		}
-		found = append(found, fmt.Sprintf("job %s: its file has %d bytes, it was received with %d", job.ID, info.Size(), job.Size))
+		found = append(found, fmt.Sprintf("%s cannot be read: %v", key, err))
 	}
 	return found
 }

@@ -90,7 +90,7 @@ func occupants(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == sqlite.LockName, strings.HasPrefix(name, asidePrefix):
+		case name == sqlite.LockName, name == nodeFile, strings.HasPrefix(name, asidePrefix):
 		case strings.HasPrefix(name, stagingPrefix):
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return nil, fmt.Errorf("remove what an earlier restore left: %w", err)
@@ -134,7 +134,7 @@ func moveAside(dir, aside string, names []string) error {
 // putInPlace moves the unpacked files to where they belong, the database last: where it is,
 // everything is.
 func putInPlace(dir, staging string) error {
-	for _, name := range []string{archivedFolder, store.FileName} {
+	for _, name := range append(archivedFolders(), store.FileName) {
 		if err := syncFolder(staging); err != nil {
 			return fmt.Errorf("put the backup in place: %w", err)
 		}

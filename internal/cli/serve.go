@@ -26,6 +26,7 @@ type serveCommand struct {
 	TLSCert   string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; with --tls-key, only TLS is spoken."`
 	TLSKey    string   `name:"tls-key" placeholder:"FILE" help:"Private key in PEM."`
 	databaseFlags
+	filesFlags
 
 	LogFormat string `enum:"text,json" default:"text" help:"How log lines look: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least level that is logged: debug, info, warn or error."`
@@ -69,6 +70,11 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	place, err := c.openFiles(ctx, c.dir())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, place.Close()) }()
 	if c.Demo {
 		account, err := demoAccountDefinition(c.dir(), defs[0])
 		if err != nil {
@@ -85,7 +91,7 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 			log.InfoContext(ctx, "study changed by its file", "difference", difference.String())
 		}
 	}
-	s, err := newServer(ctx, c, st, con, log)
+	s, err := newServer(ctx, c, st, place, con, log)
 	if err != nil {
 		return err
 	}
@@ -166,7 +172,17 @@ func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.S
 		return nil, err
 	}
 	conf.Migrate, conf.Logger = true, log
-	return store.Open(ctx, conf)
+	st, err := store.Open(ctx, conf)
+	if err != nil {
+		return nil, err
+	}
+	if err := st.Whole(ctx); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	if store.Shared(conf.DatabaseURL) && c.FilesURL == "" && c.FilesURLFile == "" {
+		log.WarnContext(ctx, "uploads, logs and extracts are kept on this node alone; several nodes need --files-url")
+	}
+	return st, nil
 }
 
 func (c *serveCommand) logger(con *console) *slog.Logger {

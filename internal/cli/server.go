@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/internal/fault"
+	"rollcall/internal/files"
 	"rollcall/internal/httpx"
 	"rollcall/internal/jobs"
 	"rollcall/internal/segment"
@@ -36,13 +37,13 @@ type server struct {
 	metrics *prometheus.Registry
 }
 
-func newServer(ctx context.Context, c *serveCommand, st store.Store, con *console, log *slog.Logger) (*server, error) {
+func newServer(ctx context.Context, c *serveCommand, st store.Store, place *files.Files, con *console, log *slog.Logger) (*server, error) {
 	a, err := newApp(ctx, st, con.now, signIn{ttl: c.TokenTTL, audiences: c.audiences(), log: log})
 	if err != nil {
 		return nil, err
 	}
 	s := &server{app: a, command: c, con: con, log: log, metrics: prometheus.NewRegistry()}
-	uploads, err := jobs.OpenUploadDir(c.uploads())
+	node, err := nodeID(c.dir())
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, con *consol
 		return nil, err
 	}
 	s.jobs = jobs.NewService(jobs.Config{
-		Store: st, Registry: a.registry, Uploads: uploads, Logger: log, Workers: c.JobWorkers, Observer: observer,
+		Store: st, Registry: a.registry, Files: place, Scrub: openclinica.Scrub, Node: node, Logger: log, Workers: c.JobWorkers, Observer: observer,
 		Kinds: map[string]jobs.Kind{
 			openclinica.BulkAddKind: openclinica.BulkAdd{},
 			openclinica.ExtractKind: openclinica.Extractor{Registry: a.registry},
@@ -76,7 +77,7 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	root.Route("GET /openapi/openclinica.yaml", yamlFile(openclinica.OpenAPI()))
 
 	projects := mydatahelps.New(mydatahelps.Config{
-		Registry: s.registry, Auth: s.access, Now: s.con.now, RateLimit: s.command.RateLimit,
+		Registry: s.registry, Auth: s.access, Store: s.store, Now: s.con.now, RateLimit: s.command.RateLimit,
 	})
 	administration := httpx.NewMux(projects.RenderUnknown)
 	projects.Mount(administration)

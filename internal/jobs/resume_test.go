@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,6 +25,9 @@ func (w *world) checkDone(s *jobs.Service, job *jobs.Job, names ...string) {
 	if diff := cmp.Diff(logOf("added", names...), w.output(s, job)); diff != "" {
 		w.t.Errorf("output (-want +got):\n%s", diff)
 	}
+	if parts, err := w.db.DB.OutputParts(w.t.Context(), job.Study, job.ID, 0, 1); err != nil || len(parts) > 0 {
+		w.t.Errorf("the database keeps output of a job that has ended: %q, %v", parts, err)
+	}
 	if diff := cmp.Diff(names, w.people()); diff != "" {
 		w.t.Errorf("participants (-want +got):\n%s", diff)
 	}
@@ -39,6 +43,7 @@ func TestJobRunsInChunks(t *testing.T) {
 
 		want := *job
 		want.State, want.Parts, want.Cursor, want.Rows, want.Failed = jobs.Completed, 2, []byte("6"), 6, 1
+		want.Lease, want.Node, want.Output = 1, "node-1", strings.Join(w.outputs(), " and ")
 		got := w.stored(job)
 		if diff := cmp.Diff(&want, got, cmpopts.IgnoreFields(jobs.Job{}, "UpdatedAt", "StartedAt", "CompletedAt"),
 			cmpopts.EquateEmpty()); diff != "" {

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// lookAgain is how often the runner looks for jobs that nobody nudged it about.
-const lookAgain = 15 * time.Second
+// lookAgain is how often the runner looks for jobs that nobody nudged it about: those that
+// another node has submitted, has left or has died over.
+const lookAgain = 5 * time.Second
 
 // Run runs jobs until ctx ends, first those that an earlier process left unfinished. When it
-// returns, every job has stopped at a committed cursor.
+// returns, every job has stopped at a committed cursor, and any node may take it.
 func (s *Service) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	defer workers.Wait()
-	s.sweep(ctx)
-	tick, sweep := time.NewTicker(lookAgain), time.NewTicker(sweepAge)
+	workers.Go(func() { s.keepHouse(ctx) })
+	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
-	defer sweep.Stop()
 	for {
 		if err := s.startWork(ctx, &workers); err != nil && ctx.Err() == nil {
 			s.Logger.ErrorContext(ctx, "looking for jobs", "error", err)
@@ -28,8 +28,6 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-tick.C:
-		case <-sweep.C:
-			s.sweep(ctx)
 		}
 	}
 }
@@ -42,8 +40,13 @@ func (s *Service) startWork(ctx context.Context, workers *sync.WaitGroup) error 
 	}
 	blocked := map[lane]bool{}
 	for _, job := range unfinished {
+		if s.heldElsewhere(job) {
+			blocked[s.laneOf(job)] = true
+		}
+	}
+	for _, job := range unfinished {
 		at := s.laneOf(job)
-		if at.writes && blocked[at] {
+		if at.writes && blocked[at] || s.heldElsewhere(job) {
 			continue
 		}
 		blocked[at] = true
@@ -52,16 +55,37 @@ func (s *Service) startWork(ctx context.Context, workers *sync.WaitGroup) error 
 		}
 		workers.Go(func() {
 			defer s.nudge()
-			defer s.release(job)
+			defer s.vacate(job)
 			s.work(ctx, job)
 		})
 	}
 	return nil
 }
 
+// heldElsewhere tells whether another node works on the job.
+func (s *Service) heldElsewhere(job *Job) bool { return job.Held && job.Node != s.Node }
+
 func (s *Service) laneOf(job *Job) lane {
 	kind, ok := s.Kinds[job.Kind]
 	return lane{study: job.Study, site: job.Site, writes: ok && kind.Writes()}
+}
+
+// isNext tells whether the job is the oldest unfinished one of its lane.
+func (s *Service) isNext(ctx context.Context, job *Job) (bool, error) {
+	at := s.laneOf(job)
+	if !at.writes {
+		return true, nil
+	}
+	unfinished, err := s.Store.UnfinishedJobs(ctx)
+	if err != nil {
+		return false, fmt.Errorf("list unfinished jobs: %w", err)
+	}
+	for _, other := range unfinished {
+		if s.laneOf(other) == at {
+			return other.ID == job.ID, nil
+		}
+	}
+	return true, nil // it has gone; its work will find out
 }
 
 // occupy takes a worker and the lane for the job; false if either is taken.
@@ -82,38 +106,9 @@ func (s *Service) occupy(job *Job, at lane) bool {
 	return true
 }
 
-func (s *Service) release(job *Job) {
+// vacate gives back what occupy took.
+func (s *Service) vacate(job *Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, job.ID)
-}
-
-// sweep removes files that nobody needs; what cannot be removed is left for the next time.
-func (s *Service) sweep(ctx context.Context) {
-	if err := s.sweepUploads(ctx); err != nil && ctx.Err() == nil {
-		s.Logger.WarnContext(ctx, "uploads not swept", "error", err)
-	}
-}
-
-// sweepUploads removes files that no unfinished job needs: of uploads that a crash cut off,
-// and of jobs that ended while their file could not be removed.
-func (s *Service) sweepUploads(ctx context.Context) error {
-	old, err := s.Uploads.Before(ctx, s.Registry.Now().Add(-sweepAge))
-	if err != nil {
-		return err
-	}
-	unfinished, err := s.Store.UnfinishedJobs(ctx)
-	if err != nil {
-		return err
-	}
-	needed := map[string]bool{}
-	for _, job := range unfinished {
-		needed[job.Upload] = true
-	}
-	for _, key := range old {
-		if !needed[key] {
-			s.DropUpload(ctx, key)
-		}
-	}
-	return nil
 }

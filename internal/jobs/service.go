@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -19,8 +18,10 @@ import (
 type Config struct {
 	Store    Store
 	Registry *registry.Service
-	Uploads  Uploads
+	Files    Files
 	Kinds    map[string]Kind
+	Scrub    registry.Scrubber // takes erased participants out of outputs; nil: nobody is ever erased
+	Node     string            // who this is among the nodes on one store, over restarts too; "": somebody new
 	Logger   *slog.Logger
 	Workers  int // how many jobs run at the same time; 0 means 4
 	Observer Observer
@@ -53,6 +54,9 @@ func NewService(c Config) *Service {
 	if c.Workers <= 0 {
 		c.Workers = 4
 	}
+	if c.Node == "" {
+		c.Node = uuid.NewString()
+	}
 	if c.Observer == nil {
 		c.Observer = nobody{}
 	}
@@ -67,19 +71,22 @@ func (nobody) JobEnded(string, State)        {}
 // SaveUpload stores an uploaded file durably, for a job that [Service.Submit] is about to be
 // given. If none is, the caller removes it with [Service.DropUpload].
 func (s *Service) SaveUpload(ctx context.Context, r io.Reader) (key string, size int64, err error) {
-	return s.Uploads.Save(ctx, r)
+	return s.Files.Save(ctx, UploadFolder, r)
 }
 
 // OpenUpload opens a stored upload.
 func (s *Service) OpenUpload(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	return s.Uploads.Open(ctx, key)
+	return s.Files.Open(ctx, key)
 }
 
 // DropUpload deletes an upload that no job was made for. What cannot be deleted now is swept
 // later.
-func (s *Service) DropUpload(ctx context.Context, key string) {
-	if err := s.Uploads.Remove(context.WithoutCancel(ctx), key); err != nil {
-		s.Logger.WarnContext(ctx, "upload not removed", "error", err)
+func (s *Service) DropUpload(ctx context.Context, key string) { s.drop(ctx, key) }
+
+// drop deletes a file that nobody needs any more.
+func (s *Service) drop(ctx context.Context, key string) {
+	if err := s.Files.Remove(context.WithoutCancel(ctx), key); err != nil {
+		s.Logger.WarnContext(ctx, "file not removed", "key", key, "error", err)
 	}
 }
 
@@ -111,37 +118,19 @@ func (s *Service) Jobs(ctx context.Context, filter JobFilter) ([]*Job, error) {
 // Delete deletes a job and its output. A job that is running stops at its next chunk; what it
 // has written stays.
 func (s *Service) Delete(ctx context.Context, job *Job, events ...audit.Event) error {
+	stored, err := s.Store.Job(ctx, job.ID) // its output may be another by now
+	if err != nil {
+		return fmt.Errorf("delete job: %w", err)
+	}
 	if err := s.Store.DeleteJob(ctx, job.Study, job.ID, s.Registry.Now(), events); err != nil {
 		return fmt.Errorf("delete job: %w", err)
 	}
-	if job.Upload != "" {
-		s.DropUpload(ctx, job.Upload)
+	for _, key := range []string{stored.Upload, stored.Output} {
+		if key != "" {
+			s.drop(ctx, key)
+		}
 	}
 	return nil
-}
-
-// outputParts is how many parts of a job's output are read at a time; a part is the output of
-// one chunk, so memory stays flat.
-const outputParts = 4
-
-// WriteOutput writes the job's output, its log or extract, to w. It answers fault NotFound if
-// the job was deleted meanwhile: what has been written is then not all of it.
-func (s *Service) WriteOutput(ctx context.Context, job *Job, w io.Writer) error {
-	for from := 0; ; from += outputParts {
-		parts, err := s.Store.OutputParts(ctx, job.Study, job.ID, from, outputParts)
-		if err != nil {
-			return fmt.Errorf("read job output: %w", err)
-		}
-		for _, part := range parts {
-			if _, err := w.Write(part); err != nil {
-				return fmt.Errorf("send job output: %w", err)
-			}
-		}
-		if len(parts) < outputParts {
-			_, err := s.Store.Job(ctx, job.ID)
-			return err
-		}
-	}
 }
 
 // nudge has the runner look for work.
@@ -151,6 +140,3 @@ func (s *Service) nudge() {
 	default:
 	}
 }
-
-// sweepAge is how old an upload without a job must be before it is swept.
-const sweepAge = time.Hour

@@ -14,6 +14,7 @@ import (
 	"rollcall/internal/audit"
 	"rollcall/internal/fault"
 	"rollcall/internal/jobs"
+	"rollcall/internal/registry"
 	"rollcall/internal/store/trail"
 )
 
@@ -109,11 +110,27 @@ func TestSubmitInVain(t *testing.T) {
 	}
 }
 
-// parts runs a job whose output has n parts.
+// parts is a job that has ended with an output of n parts in the database, as jobs did before
+// outputs were put into files.
 func (w *world) parts(s *jobs.Service, n int) *jobs.Job {
 	w.t.Helper()
 	job := w.submit(s, "read", w.ohio, numbered("A", n)...)
-	w.runAll(s)
+	taken, err := w.db.DB.TakeJob(w.t.Context(), job.Study, job.ID, "old", 0, start)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for i, name := range numbered("A", n) {
+		batch := &registry.Batch{Step: func([]registry.Result) *registry.JobStep {
+			return &registry.JobStep{Study: job.Study, Job: job.ID, Lease: taken.Lease, Part: i, Output: []byte(name + " read\n")}
+		}}
+		if _, err := w.registry.ApplyBatch(w.t.Context(), job.Study, batch); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	err = w.db.DB.FinishJob(w.t.Context(), job.Study, job.ID, taken.Lease, jobs.Ending{State: jobs.Completed, At: start})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 	return job
 }
 
@@ -208,14 +225,14 @@ func TestUploadThatCannotBeRemoved(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		s := w.service(1, map[string]jobs.Kind{"add": &lines{}})
 		done := w.submit(s, "add", w.ohio, "A")
-		w.uploads.keeps.Store(true)
+		w.store.keeps.Store(true)
 		w.runAll(s)
 		w.checkDone(s, done, "A")
 		deleted := w.submit(s, "add", w.ohio, "B")
 		if err := s.Delete(t.Context(), deleted); err != nil {
 			t.Error(err)
 		}
-		if files := w.files(); len(files) != 2 || strings.Count(w.log.String(), "upload not removed") != 2 {
+		if files := w.files(); len(files) != 2 || strings.Count(w.log.String(), "file not removed") != 2 {
 			t.Errorf("uploads %q\n%s", files, w.log)
 		}
 	})

@@ -17,40 +17,27 @@ import (
 	"rollcall/internal/fault"
 )
 
-// Uploads keeps uploaded files until their job has ended.
-type Uploads interface {
-	// Save stores everything that r holds and answers the file's key and size once it is
-	// durable. On an error nothing is left behind. An error of r passes through.
-	Save(ctx context.Context, r io.Reader) (key string, size int64, err error)
-
-	// Open opens a stored file; fault NotFound if there is none.
-	Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
-
-	// Remove deletes a stored file; a missing one is no error.
-	Remove(ctx context.Context, key string) error
-
-	// Before lists the keys of files stored before the time.
-	Before(ctx context.Context, t time.Time) ([]string, error)
-}
-
-// UploadDir is an [Uploads] in a folder of its own on this machine.
+// UploadDir is a [Files] in folders of a folder on this machine.
 type UploadDir struct{ path string }
 
 // partSuffix marks a file that is still being received.
 const partSuffix = ".part"
 
-// OpenUploadDir makes the folder if needed.
+// OpenUploadDir makes the folders if needed.
 func OpenUploadDir(path string) (*UploadDir, error) {
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("make upload folder: %w", err)
+	for _, folder := range []string{UploadFolder, OutputFolder} {
+		if err := os.MkdirAll(filepath.Join(path, folder), 0o700); err != nil {
+			return nil, fmt.Errorf("make folder of files: %w", err)
+		}
 	}
 	return &UploadDir{path: path}, nil
 }
 
-// Save implements [Uploads].Save.
-func (d *UploadDir) Save(ctx context.Context, r io.Reader) (key string, size int64, err error) {
-	key = uuid.NewString()
-	part, whole := filepath.Join(d.path, key+partSuffix), filepath.Join(d.path, key)
+// Save implements [Files].Save.
+func (d *UploadDir) Save(ctx context.Context, folder string, r io.Reader) (key string, size int64, err error) {
+	key = folder + "/" + uuid.NewString()
+	whole := filepath.Join(d.path, filepath.FromSlash(key))
+	part := whole + partSuffix
 	defer func() {
 		if err != nil {
 			os.Remove(part)  //nolint:errcheck // the first error is the one to tell; what stays is swept later
@@ -62,10 +49,10 @@ func (d *UploadDir) Save(ctx context.Context, r io.Reader) (key string, size int
 		return key, size, err
 	}
 	if err = os.Rename(part, whole); err != nil {
-		return key, size, storageFault(err, "keep upload")
+		return key, size, storageFault(err, "keep file")
 	}
-	if err = syncDir(d.path); err != nil {
-		return key, size, storageFault(err, "keep upload")
+	if err = syncDir(filepath.Dir(whole)); err != nil {
+		return key, size, storageFault(err, "keep file")
 	}
 	return key, size, ctx.Err()
 }
@@ -73,7 +60,7 @@ func (d *UploadDir) Save(ctx context.Context, r io.Reader) (key string, size int
 func writeDurably(path string, r io.Reader) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return 0, storageFault(err, "create upload")
+		return 0, storageFault(err, "create file")
 	}
 	size, err = io.Copy(writerOnly{f}, r)
 	if err == nil {
@@ -83,7 +70,7 @@ func writeDurably(path string, r io.Reader) (size int64, err error) {
 		err = closeErr
 	}
 	if err != nil {
-		return 0, storageFault(err, "store upload")
+		return 0, storageFault(err, "store file")
 	}
 	return size, nil
 }
@@ -117,43 +104,49 @@ func syncDir(path string) error {
 	return err
 }
 
-// Open implements [Uploads].Open.
+// Open implements [Files].Open.
 func (d *UploadDir) Open(_ context.Context, key string) (io.ReadSeekCloser, error) {
 	f, err := os.Open(d.file(key))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.Wrap(fault.NotFound, err, "the uploaded file is gone")
+		return nil, fault.Wrap(fault.NotFound, err, "the stored file is gone")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open upload: %w", err)
+		return nil, fmt.Errorf("open file: %w", err)
 	}
 	return f, nil
 }
 
-// Remove implements [Uploads].Remove.
+// Remove implements [Files].Remove.
 func (d *UploadDir) Remove(_ context.Context, key string) error {
 	if err := os.Remove(d.file(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove upload: %w", err)
+		return fmt.Errorf("remove file: %w", err)
 	}
 	return nil
 }
 
-// Before implements [Uploads].Before. Files that were never received whole are listed too.
+// Before implements [Files].Before. Files that were never received whole are listed too.
 func (d *UploadDir) Before(_ context.Context, t time.Time) ([]string, error) {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return nil, fmt.Errorf("list uploads: %w", err)
-	}
 	var keys []string
-	for _, e := range entries {
-		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && info.ModTime().Before(t) {
-			keys = append(keys, e.Name())
+	for _, folder := range []string{UploadFolder, OutputFolder} {
+		entries, err := os.ReadDir(filepath.Join(d.path, folder))
+		if err != nil {
+			return nil, fmt.Errorf("list files: %w", err)
+		}
+		for _, e := range entries {
+			info, err := e.Info()
+			if err == nil && info.Mode().IsRegular() && info.ModTime().Before(t) {
+				keys = append(keys, folder+"/"+e.Name())
+			}
 		}
 	}
 	return keys, nil
 }
 
-// file is the path of a key. Keys are ours and hold no separators; Base makes sure.
+// file is the path of a key. Keys are ours and are a folder and a name; Base makes sure.
 func (d *UploadDir) file(key string) string {
-	return filepath.Join(d.path, filepath.Base(strings.TrimSpace(key)))
+	folder := UploadFolder
+	if strings.HasPrefix(key, OutputFolder+"/") {
+		folder = OutputFolder
+	}
+	return filepath.Join(d.path, folder, filepath.Base(key))
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,12 +27,12 @@ import (
 
 func openDir(t *testing.T) (*jobs.UploadDir, string) {
 	t.Helper()
-	folder := filepath.Join(t.TempDir(), "a", "uploads")
-	dir, err := jobs.OpenUploadDir(folder)
+	root := filepath.Join(t.TempDir(), "a")
+	dir, err := jobs.OpenUploadDir(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dir, folder
+	return dir, filepath.Join(root, jobs.UploadFolder)
 }
 
 func TestSaveUpload(t *testing.T) {
@@ -40,15 +41,15 @@ func TestSaveUpload(t *testing.T) {
 	keys := map[string]bool{}
 	for _, size := range []int{0, 1, 100_000} {
 		content := bytes.Repeat([]byte("x"), size)
-		key, got, err := dir.Save(t.Context(), iotest.OneByteReader(bytes.NewReader(content)))
+		key, got, err := dir.Save(t.Context(), jobs.UploadFolder, iotest.OneByteReader(bytes.NewReader(content)))
 		if err != nil || got != int64(size) || keys[key] {
 			t.Errorf("saved %d bytes as %q with size %d, %v", size, key, got, err)
 		}
 		keys[key] = true
-		if files := listed(t, folder); len(files) != len(keys) || !slices.Contains(files, key) {
+		if files := listed(t, folder); len(files) != len(keys) || !slices.Contains(files, path.Base(key)) {
 			t.Errorf("files %q, want one for each upload, named by its key %q", files, key)
 		}
-		info, err := os.Stat(filepath.Join(folder, key))
+		info, err := os.Stat(filepath.Join(folder, path.Base(key)))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("file %v, %v; want nobody else to read it", info, err)
 		}
@@ -83,8 +84,8 @@ func TestUploadIsKeptWhole(t *testing.T) {
 		half = len(files) == 1 && strings.HasSuffix(files[0], ".part")
 		return 0, io.EOF
 	}))
-	key, _, err := dir.Save(t.Context(), body)
-	if files := listed(t, folder); err != nil || !half || !slices.Equal(files, []string{key}) {
+	key, _, err := dir.Save(t.Context(), jobs.UploadFolder, body)
+	if files := listed(t, folder); err != nil || !half || !slices.Equal(files, []string{path.Base(key)}) {
 		t.Errorf("kept aside while it is received: %v; then files %q, %v", half, files, err)
 	}
 }
@@ -115,7 +116,7 @@ func TestSaveUploadInVain(t *testing.T) {
 			t.Parallel()
 			dir, folder := openDir(t)
 			body := io.MultiReader(strings.NewReader(strings.Repeat("x", 100_000)), iotest.ErrReader(test.err))
-			key, size, err := dir.Save(t.Context(), body)
+			key, size, err := dir.Save(t.Context(), jobs.UploadFolder, body)
 			if !errors.Is(err, test.err) || fault.KindOf(err) != test.want || key != "" || size != 0 {
 				t.Errorf("answered %q, %d, %v; want %v", key, size, err, test.want)
 			}
@@ -137,7 +138,7 @@ func TestSaveUploadOfACallerWhoGivesUp(t *testing.T) {
 		cancel()
 		return 0, io.EOF
 	}))
-	key, size, err := dir.Save(ctx, body)
+	key, size, err := dir.Save(ctx, jobs.UploadFolder, body)
 	if !errors.Is(err, context.Canceled) || key != "" || size != 0 {
 		t.Errorf("answered %q, %d, %v; want that it was cancelled", key, size, err)
 	}
@@ -152,7 +153,7 @@ func TestUploadFolderThatIsGone(t *testing.T) {
 	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
-	if key, _, err := dir.Save(t.Context(), strings.NewReader("A")); !errors.Is(err, fs.ErrNotExist) || key != "" {
+	if key, _, err := dir.Save(t.Context(), jobs.UploadFolder, strings.NewReader("A")); !errors.Is(err, fs.ErrNotExist) || key != "" {
 		t.Errorf("saved as %q, %v", key, err)
 	}
 	if keys, err := dir.Before(t.Context(), time.Now()); !errors.Is(err, fs.ErrNotExist) || keys != nil {
@@ -161,7 +162,7 @@ func TestUploadFolderThatIsGone(t *testing.T) {
 	if err := os.WriteFile(folder, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := jobs.OpenUploadDir(folder); err == nil {
+	if _, err := jobs.OpenUploadDir(filepath.Dir(folder)); err == nil {
 		t.Error("a file is taken for the folder")
 	}
 }
@@ -173,7 +174,7 @@ func TestRemoveUpload(t *testing.T) {
 	if err := os.WriteFile(outside, []byte("keep"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	key, _, err := dir.Save(t.Context(), strings.NewReader("A"))
+	key, _, err := dir.Save(t.Context(), jobs.UploadFolder, strings.NewReader("A"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,8 +221,9 @@ func TestUploadsBefore(t *testing.T) {
 	if err := os.Chtimes(filepath.Join(folder, "folder"), start.Add(-2*time.Hour), start.Add(-2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
+	age(t, filepath.Dir(folder), "outputs/old", 2*time.Hour)
 	keys, err := dir.Before(t.Context(), start.Add(-time.Hour))
-	if diff := cmp.Diff([]string{"old", "old.part"}, keys); err != nil || diff != "" {
+	if diff := cmp.Diff([]string{"uploads/old", "uploads/old.part", "outputs/old"}, keys); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -244,27 +246,27 @@ func TestSweep(t *testing.T) {
 				s := w.service(2, map[string]jobs.Kind{"add": &lines{before: g.hold, size: 1}})
 				going, queued := w.submit(s, "add", w.ohio, "A", "B"), w.submit(s, "add", w.ohio, "C")
 				deleted := w.submit(s, "add", w.ohio, "D")
-				w.uploads.keeps.Store(true)
+				w.store.keeps.Store(true)
 				if err := s.Delete(t.Context(), deleted); err != nil {
 					t.Fatal(err)
 				}
-				w.uploads.keeps.Store(false)
+				w.store.keeps.Store(false)
 				r := w.run(s)
 				synctest.Wait()
 				g.open(t, "A")
 				r.end() // one is in progress, one is queued
-				for _, name := range []string{going.Upload, queued.Upload, deleted.Upload, "orphan", "cut.part"} {
+				for _, name := range []string{going.Upload, queued.Upload, deleted.Upload, "uploads/orphan", "uploads/cut.part", "outputs/orphan"} {
 					age(t, w.folder, name, 2*time.Hour)
 				}
-				age(t, w.folder, "fresh", time.Minute)
-				age(t, w.folder, "fresh.part", time.Minute)
-				want := w.files()
+				age(t, w.folder, "uploads/fresh", time.Minute)
+				age(t, w.folder, "uploads/fresh.part", time.Minute)
+				want := append(w.files(), w.outputs()...)
 				if test.swept {
-					want = []string{going.Upload, queued.Upload, "fresh", "fresh.part"}
+					want = []string{going.Upload, queued.Upload, "uploads/fresh", "uploads/fresh.part"}
 				}
 				first := test.broken
 				w.db.cause(func(op string, _ []string) error {
-					if op == "list" && first {
+					if op == "in use" && first {
 						first = false
 						return errInside
 					}
@@ -272,8 +274,8 @@ func TestSweep(t *testing.T) {
 				})
 				r = w.run(s)
 				synctest.Wait()
-				if diff := cmp.Diff(want, w.files(), cmpopts.SortSlices(strings.Compare)); diff != "" {
-					t.Errorf("uploads (-want +got):\n%s", diff)
+				if diff := cmp.Diff(want, append(w.files(), w.outputs()...), cmpopts.SortSlices(strings.Compare)); diff != "" {
+					t.Errorf("files (-want +got):\n%s", diff)
 				}
 				r.end()
 			})

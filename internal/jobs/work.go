@@ -24,32 +24,29 @@ const (
 	maxBackoff   = 30 * time.Second
 )
 
-// work runs one job to its end, or until ctx ends.
+// work runs one job to its end, or until ctx ends or another node has taken the job.
 func (s *Service) work(ctx context.Context, job *Job) {
-	log := s.Logger.With("job", job.ID, "kind", job.Kind)
+	w := s.newShift(ctx, job)
+	defer w.leave()
 	attempts, backoff := 0, firstBackoff
-	limit := chunkRows
 	for {
 		before := job.Parts
-		err := survive(func() error { return s.attempt(ctx, job, &limit) })
+		err := survive(w.attempt)
 		if job.Parts > before {
 			attempts, backoff = 0, firstBackoff
 		}
-		if err == nil || fault.HasCode(err, NotRunning) {
+		if err == nil || w.isOver(err) {
 			return
 		}
-		if ctx.Err() != nil {
-			log.InfoContext(ctx, "job handed over", "rows", job.Rows)
-			return
-		}
-		log.WarnContext(ctx, "job interrupted", "error", err, "rows", job.Rows)
+		w.log.WarnContext(ctx, "job interrupted", "error", err, "rows", job.Rows)
 		if kind := fault.KindOf(err); kind != fault.Unavailable && kind != fault.StorageFull {
 			if attempts++; attempts >= maxAttempts {
-				s.end(ctx, job, Failed, "the job could not go on: "+kind.String())
+				w.end(Failed, "the job could not go on: "+kind.String())
 				return
 			}
 		}
-		if !pause(ctx, backoff) {
+		if !pause(w.ctx, backoff) {
+			w.isOver(err)
 			return
 		}
 		backoff = min(2*backoff, maxBackoff)
@@ -78,51 +75,40 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// attempt reads the job as it is stored and does its work from the cursor on. A chunk that
-// fails for a reason nobody foresaw lowers limit to 1, so that the next attempt finds the one
-// record that cannot be written, and logs it as failed.
-func (s *Service) attempt(ctx context.Context, job *Job, limit *int) error {
-	stored, err := s.Store.Job(ctx, job.ID)
-	if fault.HasCode(err, Unknown) {
-		return fault.New(fault.Conflict, NotRunning, "the job was deleted")
+// attempt takes the job, if that has not been done yet, and does its work from the cursor on. A
+// chunk that fails for a reason nobody foresaw lowers the limit to 1, so that the next attempt
+// finds the one record that cannot be written, and logs it as failed.
+func (w *shift) attempt() error {
+	if err := w.take(); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("read job: %w", err)
-	}
-	*job = *stored
-	if job.State != Queued && job.State != InProgress {
+	if !w.job.State.Unfinished() {
 		return nil
 	}
-	if job.State == Queued {
-		if err := s.Store.StartJob(ctx, job.Study, job.ID, s.Registry.Now()); err != nil {
-			return fmt.Errorf("start job: %w", err)
-		}
-		job.State = InProgress
-	}
-	task, release, err := s.open(ctx, job)
+	task, release, err := w.open()
 	if err != nil {
 		return err
 	}
 	defer release()
-	return s.chunks(ctx, job, task, limit)
+	return w.chunks(task)
 }
 
 // open starts the job's kind on its upload.
-func (s *Service) open(ctx context.Context, job *Job) (task Task, release func(), err error) {
-	kind, ok := s.Kinds[job.Kind]
+func (w *shift) open() (task Task, release func(), err error) {
+	kind, ok := w.Kinds[w.job.Kind]
 	if !ok {
-		return nil, nil, fault.New(fault.Internal, "", "no such kind of job: %s", job.Kind)
+		return nil, nil, fault.New(fault.Internal, "", "no such kind of job: %s", w.job.Kind)
 	}
-	if job.Upload == "" {
-		task, err = kind.Start(ctx, job, nil)
+	if w.job.Upload == "" {
+		task, err = kind.Start(w.ctx, w.job, nil)
 		return task, func() {}, err
 	}
-	upload, err := s.Uploads.Open(ctx, job.Upload)
+	upload, err := w.Files.Open(w.ctx, w.job.Upload)
 	if err != nil {
 		return nil, nil, err
 	}
 	release = func() { _ = upload.Close() } // opened to read: closing cannot lose anything
-	if task, err = kind.Start(ctx, job, upload); err != nil {
+	if task, err = kind.Start(w.ctx, w.job, upload); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -130,32 +116,32 @@ func (s *Service) open(ctx context.Context, job *Job) (task Task, release func()
 }
 
 // chunks commits chunk after chunk and ends the job after the last.
-func (s *Service) chunks(ctx context.Context, job *Job, task Task, limit *int) error {
-	for careful := 0; ctx.Err() == nil; careful++ {
+func (w *shift) chunks(task Task) error {
+	for careful := 0; w.ctx.Err() == nil; careful++ {
 		if careful >= chunkRows { // past the chunk that made us go one by one
-			*limit = chunkRows
+			w.limit = chunkRows
 		}
-		chunk, err := task.Next(ctx, *limit)
+		chunk, err := task.Next(w.ctx, w.limit)
 		if errors.Is(err, io.EOF) {
-			s.end(ctx, job, Completed, "")
+			w.end(Completed, "")
 			return nil
 		}
 		if err != nil {
 			return fmt.Errorf("prepare chunk: %w", err)
 		}
-		err = survive(func() error { return s.commit(ctx, job, chunk) })
-		if len(chunk.Changes) == 1 && blamesRecord(err) && s.Kinds[job.Kind].Writes() {
-			s.Logger.ErrorContext(ctx, "record cannot be written", "job", job.ID, "row", job.Rows+1, "error", err)
-			err = s.commitFailed(ctx, job, chunk)
+		err = survive(func() error { return w.commit(chunk) })
+		if len(chunk.Changes) == 1 && blamesRecord(err) && w.Kinds[w.job.Kind].Writes() {
+			w.log.ErrorContext(w.ctx, "record cannot be written", "row", w.job.Rows+1, "error", err)
+			err = w.commitFailed(chunk)
 		}
 		if err != nil {
 			if mayBeOfOneRecord(err) {
-				*limit = 1
+				w.limit = 1
 			}
 			return fmt.Errorf("commit chunk: %w", err)
 		}
 	}
-	return ctx.Err()
+	return w.ctx.Err()
 }
 
 // blamesRecord tells whether a failure to write a single record may be that record's own. The
@@ -173,32 +159,33 @@ func mayBeOfOneRecord(err error) bool {
 	case fault.Internal:
 		return true
 	case fault.Conflict:
-		return f.Code != NotRunning && f.Code != StepTaken
+		return f.Code != NotRunning && f.Code != StepTaken && f.Code != LeaseLost
 	default:
 		return false
 	}
 }
 
 // commit writes one chunk with the job's progress.
-func (s *Service) commit(ctx context.Context, job *Job, chunk *Chunk) error {
-	return s.commitStep(ctx, job, chunk, &registry.Batch{
+func (w *shift) commit(chunk *Chunk) error {
+	return w.commitStep(chunk, &registry.Batch{
 		Group:  registry.Group{Changes: chunk.Changes},
 		Events: chunk.Events,
 	}, nil)
 }
 
 // commitFailed logs a chunk's records as failed without writing them.
-func (s *Service) commitFailed(ctx context.Context, job *Job, chunk *Chunk) error {
+func (w *shift) commitFailed(chunk *Chunk) error {
 	results := make([]registry.Result, len(chunk.Changes))
 	for i := range results {
 		results[i].Err = fault.New(fault.Internal, "", "the record could not be written")
 	}
-	return s.commitStep(ctx, job, chunk, &registry.Batch{}, results)
+	return w.commitStep(chunk, &registry.Batch{}, results)
 }
 
 // commitStep applies the batch. The log is made of the given results, if any, else of those
 // of the batch.
-func (s *Service) commitStep(ctx context.Context, job *Job, chunk *Chunk, batch *registry.Batch, given []registry.Result) error {
+func (w *shift) commitStep(chunk *Chunk, batch *registry.Batch, given []registry.Result) error {
+	job := w.job
 	var step *registry.JobStep
 	batch.Step = func(results []registry.Result) *registry.JobStep {
 		if given != nil {
@@ -206,36 +193,15 @@ func (s *Service) commitStep(ctx context.Context, job *Job, chunk *Chunk, batch 
 		}
 		text, failed := chunk.Output(results)
 		step = &registry.JobStep{
-			Study: job.Study, Job: job.ID, Part: job.Parts, Cursor: chunk.Cursor,
+			Study: job.Study, Job: job.ID, Lease: job.Lease, Part: job.Parts, Cursor: chunk.Cursor,
 			Rows: job.Rows + chunk.Rows, Failed: job.Failed + failed, Output: text,
 		}
 		return step
 	}
-	if _, err := s.Registry.ApplyBatch(ctx, job.Study, batch); err != nil {
+	if _, err := w.Registry.ApplyBatch(w.ctx, job.Study, batch); err != nil {
 		return err
 	}
-	s.Observer.RowsDone(job.Kind, step.Rows-job.Rows, step.Failed-job.Failed)
+	w.Observer.RowsDone(job.Kind, step.Rows-job.Rows, step.Failed-job.Failed)
 	job.Parts, job.Cursor, job.Rows, job.Failed = step.Part+1, step.Cursor, step.Rows, step.Failed
 	return nil
-}
-
-// end finishes the job and drops its upload. While the end cannot be stored it is tried again,
-// and a job whose end was not stored when ctx ends stays unfinished: the next run ends it.
-func (s *Service) end(ctx context.Context, job *Job, state State, why string) {
-	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
-		err := s.Store.FinishJob(ctx, job.Study, job.ID, state, why, s.Registry.Now())
-		if err == nil {
-			break
-		}
-		s.Logger.WarnContext(ctx, "job not ended", "job", job.ID, "error", err)
-		if fault.HasCode(err, NotRunning) || fault.HasCode(err, Unknown) || !pause(ctx, backoff) {
-			return
-		}
-	}
-	s.Observer.JobEnded(job.Kind, state)
-	s.Logger.InfoContext(ctx, "job ended", "job", job.ID, "kind", job.Kind, "state", state,
-		"rows", job.Rows, "failed", job.Failed)
-	if job.Upload != "" {
-		s.DropUpload(ctx, job.Upload)
-	}
 }

@@ -27,7 +27,7 @@ func TestTroubleThatPasses(t *testing.T) {
 	// 0.2 s, doubled each time until it would be more than 30 s: 8 pauses of 51 s in all, then 30 s each.
 	const tries = 30
 	backoff := 200*time.Millisecond*(1<<8-1) + (tries-8)*30*time.Second
-	for _, op := range []string{"find", "start", "begin", "write", "step", "finish"} {
+	for _, op := range []string{"take", "begin", "write", "step", "output", "finish"} {
 		t.Run(op, func(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				s := w.service(1, map[string]jobs.Kind{"add": &lines{size: 2}})
@@ -102,8 +102,7 @@ func TestJobIsGivenUp(t *testing.T) {
 		reads  bool
 		output string
 	}{
-		{"not found again", "find", false, ""},
-		{"not started", "start", false, ""},
+		{"not taken", "take", false, ""},
 		{"nothing can be written", "begin", false, ""},
 		{"the kind fails", "next", false, "A-0001 added\nA-0002 added\nA-0003 added\nA-0004 added\n"},
 		{"the kind panics", "panic", false, "A-0001 added\nA-0002 added\nA-0003 added\nA-0004 added\n"},

@@ -1,12 +1,15 @@
 package jobs_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,8 +32,11 @@ type world struct {
 	t        *testing.T
 	db       *troubled
 	registry *registry.Service
-	uploads  *stubborn
-	folder   string // of the uploads
+	clock    func() time.Time
+	book     *registry.CodeBook
+	store    *stubborn // the files
+	folder   string    // of the files
+	node     string
 	log      *lockedBuffer
 	ended    chan string // "kind state" of each job that has ended
 	rows     atomic.Int64
@@ -77,7 +83,7 @@ var pristine = sync.OnceValues(func() (file []byte, err error) {
 
 func newWorld(t *testing.T, fresh []byte) *world {
 	t.Helper()
-	w := &world{t: t, folder: filepath.Join(t.TempDir(), "uploads"), log: &lockedBuffer{}, ended: make(chan string, 100)}
+	w := &world{t: t, folder: t.TempDir(), node: "node-1", log: &lockedBuffer{}, ended: make(chan string, 100)}
 	path := filepath.Join(t.TempDir(), "rollcall.db")
 	if err := os.WriteFile(path, fresh, 0o600); err != nil {
 		t.Fatal(err)
@@ -104,26 +110,56 @@ func newWorld(t *testing.T, fresh []byte) *world {
 		t.Fatal(err)
 	}
 	w.ohio, w.iowa = w.study.Sites[0].ID, w.study.Sites[1].ID
-	w.db = &troubled{DB: db}
-	book, err := registry.NewCodeBook(bytes.Repeat([]byte{7}, registry.CodeKeySize))
-	if err != nil {
+	w.db = &troubled{DB: db, leases: &leases{all: map[uuid.UUID]lease{}}}
+	if w.book, err = registry.NewCodeBook(bytes.Repeat([]byte{7}, registry.CodeKeySize)); err != nil {
 		t.Fatal(err)
 	}
 	var ticks atomic.Int64
-	clock := func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
-	w.registry = registry.NewService(w.db, book, clock)
-	uploads, err := jobs.OpenUploadDir(w.folder)
+	w.clock = func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+	w.registry = w.process()
+	files, err := jobs.OpenUploadDir(w.folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.uploads = &stubborn{Uploads: uploads}
+	w.store = &stubborn{Files: files}
 	return w
+}
+
+// process is a registry as one process has it.
+func (w *world) process() *registry.Service {
+	return registry.NewService(w.db, w.book, w.clock, registry.WithScrubber(scrub))
+}
+
+// beside is another node on the same database and files, with troubles of its own.
+func (w *world) beside(node string) *world {
+	other := &world{
+		t: w.t, db: &troubled{DB: w.db.DB, leases: w.db.leases}, clock: w.clock, book: w.book, folder: w.folder, node: node, log: w.log, ended: w.ended,
+		store: &stubborn{Files: w.store.Files}, study: w.study, ohio: w.ohio, iowa: w.iowa,
+	}
+	other.registry = other.process()
+	return other
+}
+
+// scrub takes the lines of erased people out of the output of lines.
+func scrub(_ string, to io.Writer, from io.Reader, erased []registry.ErasedName) (found bool, err error) {
+	all := bufio.NewScanner(from)
+	for all.Scan() {
+		name, _, _ := strings.Cut(all.Text(), " ")
+		if slices.ContainsFunc(erased, func(e registry.ErasedName) bool { return e.Identifier == name }) {
+			found = true
+			continue
+		}
+		if _, err := io.WriteString(to, all.Text()+"\n"); err != nil {
+			return found, err
+		}
+	}
+	return found, all.Err()
 }
 
 // service is a job service as one process has it.
 func (w *world) service(workers int, kinds map[string]jobs.Kind) *jobs.Service {
 	return jobs.NewService(jobs.Config{
-		Store: w.db, Registry: w.registry, Uploads: w.uploads, Kinds: kinds, Workers: workers,
+		Store: w.db, Registry: w.registry, Files: w.store, Scrub: scrub, Node: w.node, Kinds: kinds, Workers: workers,
 		Logger: slog.New(slog.NewTextHandler(w.log, nil)), Observer: heard{w},
 	})
 }
@@ -201,8 +237,8 @@ func (r *running) wait() {
 	if err := <-r.ran; err != nil {
 		r.w.t.Errorf("Run answers %v", err)
 	}
-	if n := r.w.uploads.open.Load(); n != 0 {
-		r.w.t.Errorf("%d uploads are still open", n)
+	if n := r.w.store.open.Load(); n != 0 {
+		r.w.t.Errorf("%d files are still open", n)
 	}
 	r.stop()
 }
@@ -281,10 +317,17 @@ func (w *world) people() []string {
 	return names
 }
 
-// files lists the uploads folder.
-func (w *world) files() []string {
+// files lists the keys of the uploads, outputs those of the outputs.
+func (w *world) files() []string   { return w.keys(jobs.UploadFolder) }
+func (w *world) outputs() []string { return w.keys(jobs.OutputFolder) }
+
+func (w *world) keys(folder string) []string {
 	w.t.Helper()
-	return listed(w.t, w.folder)
+	var keys []string
+	for _, name := range listed(w.t, filepath.Join(w.folder, folder)) {
+		keys = append(keys, folder+"/"+name)
+	}
+	return keys
 }
 
 func listed(t *testing.T, folder string) []string {

@@ -6,6 +6,10 @@ import (
 	"unicode/utf8"
 )
 
+// MaxKeyBytes is how long identifiers, OIDs and the keys of contacts may be in UTF-8: what every
+// engine can index. The limits of all profiles are below it.
+const MaxKeyBytes = 2000
+
 // Fold maps strings that differ only in case to one key: Unicode simple case folding, rune by
 // rune (decisions, OpenClinica 17). Identifiers, OIDs, codes and e-mail addresses are unique
 // by their folded form.

@@ -71,3 +71,15 @@ func TestFoldIsEqualFold(t *testing.T) {
 		}
 	})
 }
+
+// TestKeysCanBeIndexed: no profile lets in what an engine could not index.
+func TestKeysCanBeIndexed(t *testing.T) {
+	t.Parallel()
+	for _, p := range []*Profile{OpenClinica(), OpenClinicaLegacy(), MyDataHelps(), Staff()} {
+		for what, limit := range map[string]int{"identifier": p.identifierLimit, "email": p.limits[Email], "phone": p.limits[MobilePhone]} {
+			if limit*utf8.UTFMax+len("SS_") > MaxKeyBytes {
+				t.Errorf("%s: an %s of %d characters may take more than %d bytes", p.Name, what, limit, MaxKeyBytes)
+			}
+		}
+	}
+}

@@ -19,6 +19,8 @@ type Service struct {
 	scrub Scrubber
 	clock func() time.Time
 
+	erased chan struct{} // see Erased
+
 	catalogMu sync.Mutex
 	catalog   *Catalog
 
@@ -32,18 +34,13 @@ type Option func(*Service)
 // WithRules has the service keep the memberships of segments by the rule book.
 func WithRules(book RuleBook) Option { return func(s *Service) { s.rules = book } }
 
-// Scrubber takes participants who are being erased out of a part of a job's output. It answers
-// the same slice if none of them is in it. Each kind of job has its own format. Who has had
-// other identifiers is given once by each.
-type Scrubber func(kind string, part []byte, erased []*Participant) []byte
-
-// WithScrubber has the service take erased participants out of job outputs.
-func WithScrubber(scrub Scrubber) Option { return func(s *Service) { s.scrub = scrub } }
-
 // NewService makes a service on a store. The code book seals access codes; the clock is asked
 // once for each transaction.
 func NewService(store Store, codes *CodeBook, clock func() time.Time, options ...Option) *Service {
-	s := &Service{store: store, codes: codes, clock: clock, rules: noRules{}, queues: map[StudyID]*queue{}}
+	s := &Service{
+		store: store, codes: codes, clock: clock, rules: noRules{}, queues: map[StudyID]*queue{},
+		erased: make(chan struct{}, 1),
+	}
 	for _, option := range options {
 		option(s)
 	}
@@ -133,6 +130,7 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 	rand.Read(seed[:]) // never fails: crypto/rand ends the program rather than return short
 	codes := s.codes.Draw(registrations)
 	var results [][]Result
+	var erased []ErasedName
 	err := s.store.InStudy(ctx, id, func(ctx context.Context, tx Tx) error {
 		now := s.Now()
 		out, err := s.decide(ctx, tx, now, seed, codes, groups)
@@ -145,8 +143,7 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 		for i := range out.Events {
 			out.Events[i].At = now
 		}
-		erased, err := s.erasedBy(ctx, tx, out)
-		if err != nil {
+		if erased, err = s.erasedBy(ctx, tx, out); err != nil {
 			return err
 		}
 		if !out.changesNothing() {
@@ -158,8 +155,14 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 		if err := saveSteps(ctx, tx, now, batches, results); err != nil {
 			return err
 		}
-		return s.scrubOutputs(ctx, tx, erased) // those of the steps just saved too
+		if len(erased) == 0 {
+			return nil
+		}
+		return s.forget(ctx, tx, &Erasure{ID: out.Deleted[0], Study: id, At: now, People: erased}) // in the steps just saved too
 	})
+	if err == nil && len(erased) > 0 {
+		s.tellErased()
+	}
 	return results, err
 }
 
@@ -198,47 +201,6 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 		}
 	}
 	return nil, fault.New(fault.Internal, "", "the batch could not be decided")
-}
-
-// erasedBy lists those whom the outcome erases, if anybody wants to know: once by each
-// identifier that they ever had.
-func (s *Service) erasedBy(ctx context.Context, tx Tx, out *Outcome) ([]*Participant, error) {
-	if len(out.Deleted) == 0 || s.scrub == nil {
-		return nil, nil
-	}
-	former, err := tx.Identifiers(ctx, out.Deleted)
-	if err != nil {
-		return nil, fmt.Errorf("read former identifiers: %w", err)
-	}
-	var erased []*Participant
-	for _, group := range out.Results {
-		for _, r := range group {
-			if r.Done != Deleted {
-				continue
-			}
-			erased = append(erased, r.Participant)
-			for _, identifier := range former[r.Participant.ID] {
-				if Fold(identifier) != Fold(r.Participant.Identifier) {
-					as := *r.Participant
-					as.Identifier = identifier
-					erased = append(erased, &as)
-				}
-			}
-		}
-	}
-	return erased, nil
-}
-
-// scrubOutputs takes erased participants out of the outputs of jobs.
-func (s *Service) scrubOutputs(ctx context.Context, tx Tx, erased []*Participant) error {
-	if len(erased) == 0 {
-		return nil
-	}
-	err := tx.RewriteOutputs(ctx, func(kind string, part []byte) []byte { return s.scrub(kind, part, erased) })
-	if err != nil {
-		return fmt.Errorf("take erased participants out of job outputs: %w", err)
-	}
-	return nil
 }
 
 func saveSteps(ctx context.Context, tx Tx, now time.Time, batches []*Batch, results [][]Result) error {

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -59,7 +60,17 @@ func (tx *breakingTx) RewriteOutputs(ctx context.Context, rewrite func(string, [
 	if tx.from.step == "rewrite" {
 		return errBroken
 	}
+	if tx.from.step == "scrub" {
+		rewrite("kind", nil) // as if there were an output
+	}
 	return tx.Tx.RewriteOutputs(ctx, rewrite)
+}
+
+func (tx *breakingTx) RememberErasure(ctx context.Context, e *registry.Erasure) error {
+	if tx.from.step == "remember" {
+		return errBroken
+	}
+	return tx.Tx.RememberErasure(ctx, e)
 }
 
 func TestFailuresOfTheStoreUndoEverything(t *testing.T) {
@@ -67,7 +78,13 @@ func TestFailuresOfTheStoreUndoEverything(t *testing.T) {
 	r := setup(t, nil)
 	broken := &breaking{DB: r.db}
 	r.Service = registry.NewService(broken, nil, func() time.Time { return noon },
-		registry.WithScrubber(func(_ string, part []byte, _ []*registry.Participant) []byte { return part }))
+		registry.WithScrubber(func(_ string, to io.Writer, from io.Reader, _ []registry.ErasedName) (bool, error) {
+			if broken.step == "scrub" {
+				return false, errBroken
+			}
+			_, err := io.Copy(to, from)
+			return false, err
+		}))
 	for _, step := range []string{"load", "counters", "write"} {
 		broken.step = step
 		if results, err := r.Apply(t.Context(), r.study.ID, r.openClinica("A")); !errors.Is(err, errBroken) || results != nil {
@@ -81,14 +98,17 @@ func TestFailuresOfTheStoreUndoEverything(t *testing.T) {
 	if len(r.all(t)) != 0 || len(r.events(t)) != 0 {
 		t.Error("a failed batch leaves something behind")
 	}
-	broken.step = "rewrite"
+	broken.step = ""
 	r.must(t, r.openClinica("A"))
 	erase := registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "A"}
-	if results, err := r.Apply(t.Context(), r.study.ID, erase); !errors.Is(err, errBroken) || results != nil {
-		t.Errorf("outputs are not rewritten: answer %v, %v", results, err)
-	}
-	if len(r.all(t)) != 1 || len(r.events(t)) != 1 {
-		t.Error("somebody is erased whose name is still in an output")
+	for _, step := range []string{"rewrite", "scrub", "remember"} {
+		broken.step = step
+		if results, err := r.Apply(t.Context(), r.study.ID, erase); !errors.Is(err, errBroken) || results != nil {
+			t.Errorf("%s fails: answer %v, %v", step, results, err)
+		}
+		if len(r.all(t)) != 1 || len(r.events(t)) != 1 || len(r.Erased()) > 0 {
+			t.Errorf("%s fails: somebody is erased whose name is still in an output", step)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -361,12 +362,17 @@ func TestStepsOfJobs(t *testing.T) {
 func TestErasedPeopleAreTakenOutOfOutputs(t *testing.T) {
 	t.Parallel()
 	var kinds []string
-	r := setup(t, nil, registry.WithScrubber(func(kind string, part []byte, erased []*registry.Participant) []byte {
+	r := setup(t, nil, registry.WithScrubber(func(kind string, to io.Writer, from io.Reader, erased []registry.ErasedName) (bool, error) {
 		kinds = append(kinds, kind)
+		part, err := io.ReadAll(from)
+		before := len(part)
 		for _, p := range erased {
 			part = bytes.ReplaceAll(part, []byte(p.Identifier), nil)
 		}
-		return part
+		if err == nil {
+			_, err = to.Write(part)
+		}
+		return len(part) < before, err
 	}))
 	job := &jobs.Job{ID: uuid.New(), Study: r.study.ID, Kind: "bulk", State: jobs.InProgress, CreatedAt: noon, UpdatedAt: noon}
 	if err := r.db.CreateJob(t.Context(), job, nil); err != nil {
@@ -379,7 +385,7 @@ func TestErasedPeopleAreTakenOutOfOutputs(t *testing.T) {
 	if _, err := r.ApplyBatch(t.Context(), r.study.ID, batch); err != nil {
 		t.Fatal(err)
 	}
-	if kinds != nil {
+	if kinds != nil || len(r.Erased()) > 0 {
 		t.Errorf("outputs are scrubbed though nobody was erased")
 	}
 	erase := registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "gone"}
@@ -392,6 +398,14 @@ func TestErasedPeopleAreTakenOutOfOutputs(t *testing.T) {
 	}
 	if got := string(bytes.Join(parts, nil)); got != "1,\n2,STAYS\n" || !slices.Equal(kinds, []string{"bulk"}) {
 		t.Errorf("output %q of kinds %q, want the erased one out of it", got, kinds)
+	}
+	erasures, err := r.db.Erasures(t.Context())
+	if err != nil || len(erasures) != 1 || len(r.Erased()) != 1 {
+		t.Fatalf("erasures %+v, %v, told %d times; want one, remembered and told", erasures, err, len(r.Erased()))
+	}
+	want := []registry.ErasedName{{Identifier: "GONE", OID: "SS_GONE"}}
+	if e := erasures[0]; e.Study != r.study.ID || !e.At.Equal(r.Now()) || !slices.Equal(e.People, want) {
+		t.Errorf("erasure %+v, want %+v", e, want)
 	}
 }
 

@@ -69,13 +69,31 @@ type Tx interface {
 	// one and those they had before. Who is unknown or erased is not in the answer.
 	Identifiers(ctx context.Context, ids []ID) (map[ID][]string, error)
 
-	// RewriteOutputs offers every part of the outputs of the study's jobs to rewrite, with the
-	// job's kind, and keeps what it answers; a part that it answers as it was is left alone.
+	// RewriteOutputs offers every part of an output of the study's jobs that is in the database
+	// to rewrite, with the job's kind, whatever the job's state, and keeps what it answers; a
+	// part that it answers as it was is left alone. Outputs that are in files are not offered.
 	RewriteOutputs(ctx context.Context, rewrite func(kind string, part []byte) []byte) error
 
-	// SaveStep writes a job's progress. It answers [fault.Conflict] if the job is no longer
-	// running: it was deleted meanwhile.
+	// RememberErasure keeps who was erased until they are taken out of the files that hold the
+	// outputs of jobs. It commits with the transaction that erases them.
+	RememberErasure(ctx context.Context, e *Erasure) error
+
+	// SaveStep writes a job's progress. It answers [fault.Conflict]: with code jobNotRunning if
+	// the job is not in progress, which one that was deleted is not either; with jobLeaseLost if
+	// the step's lease is not the one under which the job is worked on now; with jobStepTaken if
+	// the step is not the job's next one. They are looked at in this order.
 	SaveStep(ctx context.Context, step *JobStep) error
+}
+
+// ErasedName is what an erased participant was called: the identifier at some time, and the OID.
+type ErasedName struct{ Identifier, OID string }
+
+// Erasure is who one transaction has erased, once by each identifier that they ever had.
+type Erasure struct {
+	ID     uuid.UUID // that of the first of them: nobody is erased twice
+	Study  StudyID
+	At     time.Time
+	People []ErasedName
 }
 
 // Ask names what Decide has to know.
@@ -157,6 +175,7 @@ func (o *Outcome) changesNothing() bool {
 type JobStep struct {
 	Study  StudyID
 	Job    uuid.UUID
+	Lease  int64  // the token of the lease under which the job is worked on
 	Part   int    // which step this is, from 0; each commits once
 	Cursor []byte // where to go on; the job kind's own format
 	Rows   int64  // records or rows done in all

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -83,12 +82,12 @@ func newWard(t *testing.T, segments ...registry.Segment) *ward {
 // service is a new process: jobs run with this kind from here on.
 func (w *ward) service(pass jobs.Kind) {
 	w.Helper()
-	uploads, err := jobs.OpenUploadDir(filepath.Join(w.TempDir(), "uploads"))
+	files, err := jobs.OpenUploadDir(w.TempDir())
 	if err != nil {
 		w.Fatal(err)
 	}
 	w.jobs = jobs.NewService(jobs.Config{
-		Store: w.db, Registry: w.registry, Uploads: uploads, Kinds: map[string]jobs.Kind{segment.PassKind: pass},
+		Store: w.db, Registry: w.registry, Files: files, Kinds: map[string]jobs.Kind{segment.PassKind: pass},
 		Logger: slog.New(slog.NewTextHandler(w.Output(), nil)), Observer: ended(w.ended),
 	})
 	w.keeper.Jobs = w.jobs
@@ -417,7 +416,7 @@ func TestJobsOfOthersStay(t *testing.T) {
 	if err := w.db.CreateJob(t.Context(), theirs, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.db.FinishJob(t.Context(), w.study.ID, theirs.ID, jobs.Completed, "", eve); err != nil {
+	if err := w.db.FinishJob(t.Context(), w.study.ID, theirs.ID, 0, jobs.Ending{State: jobs.Completed, At: eve}); err != nil {
 		t.Fatal(err)
 	}
 	w.wantLook("at first", 2, 1)

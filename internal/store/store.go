@@ -4,9 +4,11 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"rollcall/internal/access"
@@ -15,6 +17,8 @@ import (
 	"rollcall/internal/fault"
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
+	"rollcall/internal/store/postgres"
+	"rollcall/internal/store/relational"
 	"rollcall/internal/store/sqlite"
 	"rollcall/internal/store/trail"
 )
@@ -41,6 +45,9 @@ type Store interface {
 	// which it went.
 	Migrate(ctx context.Context) (from, to int64, err error)
 
+	// Whole answers an error for a registry that is a copy which is not finished yet.
+	Whole(ctx context.Context) error
+
 	// SchemaVersion reads the version of the schema; 0 for a new database.
 	SchemaVersion(ctx context.Context) (int64, error)
 
@@ -59,7 +66,10 @@ type Store interface {
 	Close() error
 }
 
-var _ Store = (*sqlite.DB)(nil)
+var (
+	_ Store = (*sqlite.DB)(nil)
+	_ Store = (*postgres.DB)(nil)
+)
 
 // FileName is the name of the database in a data directory.
 const FileName = "rollcall.db"
@@ -75,15 +85,46 @@ type Config struct {
 // Open opens the database, or makes a new one in the data directory. An address that it cannot
 // serve is fault.Invalid.
 func Open(ctx context.Context, c Config) (Store, error) {
+	if Shared(c.DatabaseURL) {
+		db, err := postgres.Open(ctx, postgres.Config{URL: c.DatabaseURL, Migrate: c.Migrate, Logger: c.Logger})
+		if err != nil {
+			return nil, err // not db, which would be an interface that is not nil
+		}
+		return db, nil
+	}
 	path, err := sqlitePath(c)
 	if err != nil {
 		return nil, err
 	}
 	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Migrate: c.Migrate, Logger: c.Logger})
 	if err != nil {
-		return nil, err // not db, which would be an interface that is not nil
+		return nil, err // as above
 	}
 	return db, nil
+}
+
+// Shared tells whether a database address names a server, which any number of nodes may share.
+func Shared(databaseURL string) bool {
+	scheme, _, _ := strings.Cut(databaseURL, ":")
+	return scheme == "postgres" || scheme == "postgresql"
+}
+
+// Copy copies a whole registry into an empty database, or goes on with a copy that was cut off,
+// and compares every row, see [relational.Copy].
+func Copy(ctx context.Context, from, to Store, progress relational.Progress) ([]relational.Sum, error) {
+	return relational.Copy(ctx, core(from), core(to), progress)
+}
+
+// core is what both engines have in common.
+func core(st Store) *relational.DB {
+	switch db := st.(type) {
+	case *sqlite.DB:
+		return db.DB
+	case *postgres.DB:
+		return db.DB
+	default:
+		panic(fmt.Sprintf("no engine: %T", st)) // Open makes no other
+	}
 }
 
 // Lock takes the data directory for this process alone, see [sqlite.Lock].
@@ -107,12 +148,9 @@ func sqlitePath(c Config) (string, error) {
 		}
 		return "", fault.New(fault.Invalid, "", "the database address names no file").
 			WithHint("write sqlite:///absolute/path/to/rollcall.db")
-	case "postgres", "postgresql":
-		return "", fault.New(fault.Invalid, "", "this build has no PostgreSQL engine yet").
-			WithHint("leave --database-url out to use SQLite in the data directory")
 	case "":
 		return "", fault.New(fault.Invalid, "", "the database address has no scheme").
-			WithHint("write sqlite:///absolute/path/to/rollcall.db, or leave --database-url out")
+			WithHint("write postgres://user@host/database or sqlite:///absolute/path/to/rollcall.db, or leave --database-url out")
 	}
 	return "", fault.New(fault.Invalid, "", "there is no database engine for %s: addresses", address.Scheme).
 		WithHint("leave --database-url out to use SQLite in the data directory")

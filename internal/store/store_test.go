@@ -9,7 +9,12 @@ import (
 
 	"rollcall/internal/fault"
 	"rollcall/internal/store"
+	"rollcall/internal/store/pgtest"
 )
+
+var server = pgtest.Share()
+
+func TestMain(m *testing.M) { os.Exit(server.Main(m)) }
 
 func TestOpen(t *testing.T) {
 	t.Parallel()
@@ -21,6 +26,7 @@ func TestOpen(t *testing.T) {
 		want   string // the file
 	}{
 		{"the data directory", store.Config{DataDir: dir}, filepath.Join(dir, store.FileName)},
+		{"PostgreSQL", store.Config{DatabaseURL: server.Database(t), DataDir: "/nowhere"}, ""},
 		{"a file", store.Config{DatabaseURL: "sqlite://" + dir + "/other.db", DataDir: "/nowhere"}, filepath.Join(dir, "other.db")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -36,7 +42,7 @@ func TestOpen(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Errorf("close: %v", err)
 			}
-			if _, err := os.Stat(c.want); err != nil {
+			if _, err := os.Stat(c.want); c.want != "" && err != nil {
 				t.Error(err)
 			}
 		})
@@ -46,8 +52,8 @@ func TestOpen(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, url, says string }{
-		{"PostgreSQL", "postgres://user:hunter2@db/rollcall", "no PostgreSQL engine"},
-		{"PostgreSQL by its long name", "postgresql://user:hunter2@db/rollcall", "no PostgreSQL engine"},
+		{"PostgreSQL without a port", "postgres://user:hunter2@db:port/rollcall", "not one that PostgreSQL understands"},
+		{"PostgreSQL by its long name", "postgresql://user:hunter2@db/rollcall?sslmode=perhaps", "not one that PostgreSQL understands"},
 		{"another engine", "mysql://user:hunter2@db/rollcall", "no database engine for mysql"},
 		{"a path", "/var/lib/hunter2.db", "no scheme"},
 		{"no file", "sqlite://", "names no file"},

@@ -13,13 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"rollcall/internal/audit"
 	"rollcall/internal/config"
 	"rollcall/internal/fault"
 	"rollcall/internal/registry"
+	"rollcall/internal/store/relational"
+	"rollcall/internal/store/storetest"
 )
 
 var testTime = time.UnixMicro(1_700_000_000_000_000)
@@ -51,7 +52,7 @@ func addBatch(ctx context.Context, db *DB, study registry.StudyID, size int) err
 		if err != nil {
 			return err
 		}
-		out, _ := benchOutcome(study, c.LastSeq, size, testTime)
+		out, _ := storetest.Adding(study, c.LastSeq, size, testTime)
 		return t.Write(ctx, testTime, out)
 	})
 }
@@ -64,12 +65,12 @@ func TestPragmas(t *testing.T) {
 	if err := addBatch(ctx, db, study, 1); err != nil {
 		t.Fatal(err)
 	}
-	value := func(q querier, pragma string) string {
-		v, _, err := queryOne(ctx, q, scanValue[string], "PRAGMA "+pragma)
-		if err != nil {
-			t.Fatalf("%s: %v", pragma, err)
+	value := func(p preparer, pragma string) string {
+		v, err := lines(ctx, querier{p}, "PRAGMA "+pragma)
+		if err != nil || len(v) != 1 {
+			t.Fatalf("%s: %q, %v", pragma, v, err)
 		}
-		return v
+		return v[0]
 	}
 	writer := map[string]string{
 		"busy_timeout": "10000", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1",
@@ -152,7 +153,7 @@ func TestBrokenConnection(t *testing.T) {
 	db, study := testDB(t, Config{})
 	lost := errors.New("lost")
 	err := db.InStudy(ctx, study, func(ctx context.Context, t registry.Tx) error {
-		out, _ := benchOutcome(study, 0, 5, testTime)
+		out, _ := storetest.Adding(study, 0, 5, testTime)
 		if err := t.Write(ctx, testTime, out); err != nil {
 			return err
 		}
@@ -185,7 +186,7 @@ func TestErased(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			out, _ := benchOutcome(study, c.LastSeq, 50, testTime)
+			out, _ := storetest.Adding(study, c.LastSeq, 50, testTime)
 			if victim == nil {
 				victim = out.Writes[25].Participant
 				for _, f := range []registry.Field{registry.FirstName, registry.City, registry.HospitalNumber} {
@@ -251,7 +252,7 @@ func TestCheck(t *testing.T) {
 		{"a wrong count", "UPDATE study_counters SET counted = 7 WHERE study_id = 1", "study 1: 7 participants are counted, 10 count"},
 		{"a last number before the last participant", "UPDATE study_counters SET last_seq = 9 WHERE study_id = 1", "study 1: last_seq is 9, but participant 10 exists"},
 		{"a claim of nobody", "UPDATE contact_claims SET participant_id = x'00' WHERE contact_key = (SELECT min(contact_key) FROM contact_claims)", "a contact claim of a participant"},
-		{"a code of nobody", "INSERT INTO access_codes VALUES (x'01', 1, x'02')", "an access code of a participant"},
+		{"a code of nobody", "INSERT INTO access_codes (fingerprint, of_study, participant_id) VALUES (x'01', 1, x'02')", "an access code of a participant"},
 		{"a lost event", "DELETE FROM audit_events WHERE study_id = 1 AND seq = 12", "audit event 23 does not follow 11"},
 		{"a lost last event", "DELETE FROM audit_events WHERE study_id = 1 AND seq = 100", "last_audit_seq is 110, the last event ends at 99"},
 		{"an event of another width", "UPDATE audit_events SET fields = '' WHERE study_id = 1 AND seq = 12", "audit event 12 has 0 changes and width 11"},
@@ -328,31 +329,6 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-// TestColumns: every detail has a column of its own.
-func TestColumns(t *testing.T) {
-	t.Parallel()
-	seen := map[string]bool{}
-	for f, column := range detailColumns {
-		if column == "" || seen[column] {
-			t.Errorf("%s has column %q", registry.Field(f), column)
-		}
-		seen[column] = true
-	}
-}
-
-// TestEventFields: what is encoded is decoded.
-func TestEventFields(t *testing.T) {
-	t.Parallel()
-	want := []audit.FieldChange{{Field: "a\"\\", Old: "\x00\x1f\x7f", New: "é𝔘\u2028"}, {}}
-	got, err := decodeFields(string(appendFields(nil, want)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 // TestErasedBehindReader: a reader who holds up the emptying of the log does not keep it from
 // being emptied for ever.
 func TestErasedBehindReader(t *testing.T) {
@@ -366,8 +342,8 @@ func TestErasedBehindReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = db.inSnapshot(ctx, func(q querier) error {
-		if _, err := readStudies(ctx, q); err != nil {
+	err = db.engine.Snapshot(ctx, func(q relational.Querier) error {
+		if _, err := lines(ctx, q, "SELECT oid FROM studies"); err != nil {
 			return err
 		}
 		err := db.InStudy(ctx, study, func(ctx context.Context, t registry.Tx) error {

@@ -8,11 +8,10 @@ import (
 	"io/fs"
 	"syscall"
 
-	engine "modernc.org/sqlite"
+	sqlitedriver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
 
 	"rollcall/internal/fault"
-	"rollcall/internal/registry"
 )
 
 var errClosed = errors.New("the database is closed")
@@ -42,7 +41,7 @@ func classify(doing string, err error) error {
 	case errors.Is(err, errClosed), errors.Is(err, driver.ErrBadConn), isPathError(err):
 		return unavailable(err)
 	}
-	if e := (*engine.Error)(nil); errors.As(err, &e) {
+	if e := (*sqlitedriver.Error)(nil); errors.As(err, &e) {
 		return classifyCode(e.Code(), err)
 	}
 	return err
@@ -82,16 +81,4 @@ func unavailable(err error) error {
 	f := fault.Wrap(fault.Unavailable, err, "the database is not available")
 	f.RetryAfterSeconds = retryWhenAway
 	return f
-}
-
-func studyUnknown() error {
-	return fault.New(fault.NotFound, registry.StudyUnknown, "there is no such study")
-}
-
-func siteUnknown() error {
-	return fault.New(fault.NotFound, registry.SiteUnknown, "there is no such site of the study")
-}
-
-func holderUnknown(what string) error {
-	return fault.New(fault.NotFound, "", "there is no such %s", what)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rollcall/internal/registry"
+	"rollcall/internal/store/storetest"
 )
 
 // TestInvitations: an invitation is queued once, stays as it is when it is asked for again, and
@@ -29,16 +30,26 @@ func TestInvitations(t *testing.T) {
 	}
 	read := func() []invitation {
 		t.Helper()
-		all, err := query(ctx, &db.queries, func(row scanner) (invitation, error) {
-			var i invitation
-			return i, row.Scan(&i.Participant, &i.State, &i.Attempts, &i.Queued, &i.Update)
-		}, "SELECT participant_id, state, attempts, queued_at, updated_at FROM invitations WHERE study_id = $1 ORDER BY participant_id", int64(study))
+		rows, err := db.read.QueryContext(ctx,
+			"SELECT participant_id, state, attempts, queued_at, updated_at FROM invitations WHERE study_id = $1 ORDER BY participant_id", int64(study))
 		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		var all []invitation
+		for rows.Next() {
+			var i invitation
+			if err := rows.Scan(&i.Participant, &i.State, &i.Attempts, &i.Queued, &i.Update); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, i)
+		}
+		if err := rows.Err(); err != nil {
 			t.Fatal(err)
 		}
 		return all
 	}
-	out, _ := benchOutcome(study, 0, 2, testTime)
+	out, _ := storetest.Adding(study, 0, 2, testTime)
 	first, second := out.Writes[0].Participant.ID, out.Writes[1].Participant.ID
 	out.Invited = []registry.ID{first, second}
 	write(testTime, out)

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"testing"
 
-	engine "modernc.org/sqlite"
+	sqlitedriver "modernc.org/sqlite"
 )
 
 // TestLibc: the C library that is linked is the one that the SQLite driver was made with. Any
@@ -40,7 +40,7 @@ func required(t *testing.T, path, module string) string {
 // driverDir is the source directory of the SQLite driver that is linked.
 func driverDir(t *testing.T) string {
 	t.Helper()
-	entry := reflect.ValueOf(engine.NewConnector).Pointer()
+	entry := reflect.ValueOf(sqlitedriver.NewConnector).Pointer()
 	file, _ := runtime.FuncForPC(entry).FileLine(entry)
 	if filepath.IsAbs(file) {
 		return filepath.Dir(file)

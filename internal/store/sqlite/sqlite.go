@@ -15,12 +15,11 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"sync"
 
 	_ "modernc.org/sqlite" // registers the driver
 
 	"rollcall/internal/fault"
-	"rollcall/internal/registry"
+	"rollcall/internal/store/relational"
 )
 
 // applicationID marks a database file as Rollcall's ("RCAL"), see PRAGMA application_id.
@@ -40,16 +39,14 @@ type Config struct {
 
 // DB is an open database. Its methods may be called concurrently.
 type DB struct {
-	path    string
-	config  Config
-	log     *slog.Logger
-	write   *writer
-	read    *sql.DB
-	queries statements // of read
-	set     *statementSet
+	*relational.DB
 
-	mu      sync.Mutex
-	studies map[registry.StudyID]cachedStudy // see tx.Study
+	path   string
+	config Config
+	log    *slog.Logger
+	write  *writer
+	read   *sql.DB
+	engine *engine
 }
 
 // Open opens the database file, or makes a new one. A file that is not ours, is damaged or was
@@ -65,7 +62,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if err := prepareFile(ctx, config.Path); err != nil {
 		return nil, err
 	}
-	db := &DB{path: config.Path, config: config, log: log, set: newStatementSet(), studies: map[registry.StudyID]cachedStudy{}}
+	db := &DB{path: config.Path, config: config, log: log}
 	if config.Migrate {
 		if _, _, err := db.Migrate(ctx); err != nil {
 			return nil, err
@@ -94,7 +91,8 @@ func (db *DB) connect(ctx context.Context) error {
 	}
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
-	db.queries = statements{prepare: db.read.PrepareContext}
+	db.engine = &engine{write: db.write, read: db.read, queries: statements{prepare: db.read.PrepareContext}}
+	db.DB = relational.New(db.engine)
 	return db.read.PingContext(ctx)
 }
 
@@ -103,7 +101,10 @@ func (db *DB) connect(ctx context.Context) error {
 func (db *DB) Close() error {
 	var errs []error
 	if db.read != nil {
-		errs = append(errs, db.queries.close(), db.read.Close())
+		if db.engine != nil {
+			errs = append(errs, db.engine.queries.close())
+		}
+		errs = append(errs, db.read.Close())
 	}
 	if db.write != nil {
 		errs = append(errs, db.write.close())

@@ -20,12 +20,23 @@ func open(t *testing.T, path string) *sqlite.DB {
 	return db
 }
 
+// fresh is a new database.
+func fresh(t testing.TB) storetest.Opener {
+	path := filepath.Join(t.TempDir(), "rollcall.db")
+	return func() (storetest.Engine, error) {
+		return sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
+	}
+}
+
 func TestLaws(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) storetest.Opener {
-		path := filepath.Join(t.TempDir(), "rollcall.db")
-		return func() (storetest.Engine, error) {
-			return sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
-		}
-	})
+	storetest.Run(t, func(t *testing.T) storetest.Opener { return fresh(t) })
+}
+
+func BenchmarkWrite(b *testing.B) {
+	storetest.BenchmarkWrite(b, func(b *testing.B) storetest.Opener { return fresh(b) })
+}
+
+func BenchmarkQuery(b *testing.B) {
+	storetest.BenchmarkQuery(b, func(b *testing.B) storetest.Opener { return fresh(b) })
 }

@@ -14,9 +14,10 @@ var durabilityLaws = []law{
 		out.Events = []audit.Event{event(p, audit.ParticipantAdded, change("city", "", "Ulm"))}
 		out.Counters.Numbered[b.south] = 3
 		b.must(b.write(out))
-		b.create(b.job(1))
-		b.start(b.job(1))
-		step := stepOf(b.job(1), 0)
+		running := b.job(1)
+		b.create(running)
+		b.start(running)
+		step := stepOf(running, 0)
 		step.Output = []byte("line")
 		b.must(b.save(step))
 		b.define(func(tx config.Tx) error { return tx.PutUser(b.ctx, b.user()) })

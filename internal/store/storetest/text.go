@@ -40,6 +40,7 @@ var textLaws = []law{
 	}},
 	{"text in identifiers and contacts is found exactly as it was written", func(b *bed) {
 		for i, a := range awkward {
+			a.text = strings.ToValidUTF8(a.text[:min(len(a.text), registry.MaxKeyBytes-len("SS_"))], "")
 			p := b.person(int64(i) + 1)
 			p.Identifier, p.OID = a.text, "SS_"+a.text
 			out := b.adding(p)

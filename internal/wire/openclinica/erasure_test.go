@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,12 +22,15 @@ import (
 func (w *world) found(texts ...string) []string {
 	w.t.Helper()
 	var everything []byte
-	for _, dir := range []string{w.data, w.uploads} {
+	for _, dir := range []string{w.data, w.uploads, filepath.Join(w.data, jobs.OutputFolder)} {
 		files, err := filepath.Glob(filepath.Join(dir, "*"))
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		for _, file := range files {
+			if info, err := os.Stat(file); err == nil && info.IsDir() {
+				continue
+			}
 			content, err := os.ReadFile(file)
 			if err != nil {
 				w.t.Fatal(err)
@@ -68,6 +72,10 @@ func TestErasureLeavesNoPersonalValue(t *testing.T) {
 
 	w.advance(time.Hour)
 	w.change(study, registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), ID: c.ID})
+	if got := w.download("carla", first); strings.Contains(got, "Zephyrine") || !strings.Contains(got, "\nSTAYS,") {
+		t.Errorf("extract, before the files are rewritten:\n%s", got)
+	}
+	w.runErasures()
 
 	if held := w.found(personal...); held != nil {
 		t.Errorf("files still hold %q", held)
@@ -156,6 +164,7 @@ func TestErasureDuringExtract(t *testing.T) {
 	if diff := cmp.Diff(extractRegisterHeader+"STAYS,Bo,,,,,,\n", w.download("carla", job)); diff != "" {
 		t.Errorf("extract (-want +got):\n%s", diff)
 	}
+	w.runErasures()
 	if held := w.found("GONE", "Zephyrine"); held != nil {
 		t.Errorf("files still hold %q", held)
 	}
@@ -191,6 +200,7 @@ func TestErasureInTheBatchThatLogs(t *testing.T) {
 	w := newWorld(t, func(c *jobs.Config) { c.Kinds[BulkAddKind] = erasingBulk{c.Kinds[BulkAddKind]} })
 	log := w.bulk(boston, "ParticipantID,firstName\nGONE,Zephyrine\nSTAYS,Bo\n")
 	wantLog(t, log, "1,,,,AVAILABLE,Success", "2,STAYS,SS_STAYS,,AVAILABLE,Success")
+	w.runErasures()
 	if held := w.found("GONE", "Zephyrine"); held != nil {
 		t.Errorf("files still hold %q", held)
 	}

@@ -213,12 +213,49 @@ func (a *API) downloadFile(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(study, job)}))
-	if _, err := io.WriteString(w, header); err != nil {
-		return httpx.Cut(fmt.Errorf("send job output: %w", err))
+	file := &attachment{to: w, name: fileName(study, job), header: header}
+	err = a.jobs.WriteOutput(r.Context(), job, file)
+	if err == nil {
+		err = file.begin()
 	}
-	return httpx.Cut(a.jobs.WriteOutput(r.Context(), job, w))
+	switch {
+	case err != nil && file.begun:
+		return httpx.Cut(err)
+	case err != nil && fault.KindOf(err) == fault.NotFound && !fault.HasCode(err, jobs.Unknown):
+		return fault.New(fault.NotFound, nothingToDownload, "the job's file is gone")
+	}
+	return err
+}
+
+// attachment is a file being sent. Nothing of it is sent before its first bytes are known, so
+// that one that cannot be read is answered as an error.
+type attachment struct {
+	to     http.ResponseWriter
+	name   string
+	header string // its first line
+	begun  bool
+}
+
+// Write implements io.Writer.
+func (a *attachment) Write(text []byte) (int, error) {
+	if err := a.begin(); err != nil {
+		return 0, err
+	}
+	return a.to.Write(text)
+}
+
+// begin sends what comes before the text, once.
+func (a *attachment) begin() error {
+	if a.begun {
+		return nil
+	}
+	a.begun = true
+	a.to.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	a.to.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": a.name}))
+	if _, err := io.WriteString(a.to, a.header); err != nil {
+		return fmt.Errorf("send job output: %w", err)
+	}
+	return nil
 }
 
 // fileName is the name of a downloaded file, after the original's: the study's identifier,

@@ -3,60 +3,103 @@ package openclinica
 import (
 	"bytes"
 	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 
 	"rollcall/internal/registry"
 )
 
-// Scrub takes erased participants out of a part of a bulk log or an extract: a log keeps the
-// row and what became of it, without saying whose it was; an extract loses the line. It is a
-// [registry.Scrubber] that leaves the outputs of other kinds alone.
-func Scrub(kind string, part []byte, erased []*registry.Participant) []byte {
+// Scrub takes erased participants out of bulk logs and extracts: a log keeps the row and what
+// became of it, without saying whose it was; an extract loses the line. All other lines stay as
+// they are. It is a [registry.Scrubber] that leaves the outputs of other kinds alone. Where the
+// text is none of ours it ends: better no file than a person who asked to be forgotten.
+func Scrub(kind string, to io.Writer, from io.Reader, erased []registry.ErasedName) (found bool, err error) {
 	if kind != BulkAddKind && kind != ExtractKind {
-		return part
+		_, err := io.Copy(to, from)
+		return false, err
 	}
-	text := registry.Fold(string(part))
-	known := erasedNames{identifiers: map[string]bool{}, oids: map[string]bool{}}
-	present := false
-	for _, p := range erased {
-		key := registry.Fold(p.Identifier)
-		known.identifiers[key], known.oids[p.OID] = true, true
-		present = present || strings.Contains(text, strings.ReplaceAll(key, `"`, `""`)) ||
-			strings.Contains(text, registry.Fold(p.OID)) // all that a log has of one who was renamed since
-	}
-	if !present {
-		return part
-	}
-	r := csv.NewReader(bytes.NewReader(part))
+	known := nameErased(erased)
+	source := &heard{from: from}
+	lines := csv.NewReader(source)
 	if kind == BulkAddKind {
-		r.FieldsPerRecord = strings.Count(bulkLogHeader, ",") + 1
+		lines.FieldsPerRecord = strings.Count(bulkLogHeader, ",") + 1
 	}
-	lines, err := r.ReadAll()
-	if err != nil {
-		return []byte{} // not a file of ours: better no file than a person who asked to be forgotten
-	}
-	var out bytes.Buffer
-	w := csv.NewWriter(&out)
-	for _, line := range lines {
-		if line = scrubLine(kind, line, known); line != nil {
-			_ = w.Write(line) // into memory: cannot fail
+	lines.ReuseRecord = true
+	for {
+		before := lines.InputOffset()
+		line, err := lines.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return found, nil
+		case source.err != nil:
+			return found, fmt.Errorf("read job output: %w", source.err)
+		case err != nil:
+			return true, nil
+		}
+		text := source.said.Next(int(lines.InputOffset() - before))
+		if known.in(kind, line) {
+			found = true
+			text = withoutName(kind, line)
+		}
+		if _, err := to.Write(text); err != nil {
+			return found, fmt.Errorf("write job output: %w", err)
 		}
 	}
-	w.Flush()
-	return append([]byte{}, out.Bytes()...)
+}
+
+// heard remembers what was read until it is asked for it, and how reading failed.
+type heard struct {
+	from io.Reader
+	said bytes.Buffer
+	err  error
+}
+
+// Read implements io.Reader.
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.said.Write(p[:n])
+	if err != nil && !errors.Is(err, io.EOF) {
+		h.err = err
+	}
+	return n, err
 }
 
 // erasedNames are the identifiers, folded, and OIDs of erased participants.
 type erasedNames struct{ identifiers, oids map[string]bool }
 
-// scrubLine answers a line without what names an erased participant; nil for no line at all.
-func scrubLine(kind string, line []string, known erasedNames) []string {
-	switch {
-	case kind == ExtractKind && known.identifiers[registry.Fold(line[0])]:
-		return nil
-	case kind == BulkAddKind && known.oids[line[2]],
-		kind == BulkAddKind && line[2] == "" && known.identifiers[registry.Fold(line[1])]:
-		line[1], line[2], line[3] = "", "", ""
+func nameErased(erased []registry.ErasedName) erasedNames {
+	known := erasedNames{identifiers: map[string]bool{}, oids: map[string]bool{}}
+	for _, p := range erased {
+		if p.Identifier != "" {
+			known.identifiers[registry.Fold(p.Identifier)] = true
+		}
+		if p.OID != "" {
+			known.oids[p.OID] = true
+		}
 	}
-	return line
+	return known
+}
+
+// in tells whether a line names an erased participant. A log names by OID whom it could name
+// so, since identifiers are given to others later.
+func (e erasedNames) in(kind string, line []string) bool {
+	if kind == ExtractKind {
+		return e.identifiers[registry.Fold(line[0])]
+	}
+	return e.oids[line[2]] || line[2] == "" && e.identifiers[registry.Fold(line[1])]
+}
+
+// withoutName is what is left of a line that names an erased participant.
+func withoutName(kind string, line []string) []byte {
+	if kind == ExtractKind {
+		return nil
+	}
+	line[1], line[2], line[3] = "", "", ""
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	_ = w.Write(line) // into memory: cannot fail
+	w.Flush()
+	return text.Bytes()
 }

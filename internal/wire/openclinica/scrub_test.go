@@ -1,8 +1,11 @@
 package openclinica
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -11,8 +14,9 @@ import (
 
 func TestScrub(t *testing.T) {
 	t.Parallel()
-	erased := []*registry.Participant{
+	erased := []registry.ErasedName{
 		{Identifier: "Ada-1", OID: "SS_ADA1"}, {Identifier: `B, "b"`, OID: "SS_BB"}, {Identifier: "RENAMED", OID: "SS_OLD"},
+		{Identifier: "", OID: ""}, // says nothing of anybody
 	}
 	tests := []struct{ name, kind, part, want string }{
 		{"others stay", BulkAddKind, "1,P-1,SS_P1,,AVAILABLE,Success\n", "1,P-1,SS_P1,,AVAILABLE,Success\n"},
@@ -30,16 +34,45 @@ func TestScrub(t *testing.T) {
 		{"part of another identifier", ExtractKind, "Ada-10,A,B,,,\n", "Ada-10,A,B,,,\n"},
 		{"another kind", "SOMETHING", "Ada-1\n", "Ada-1\n"},
 		{"not ours", BulkAddKind, "1,\"Ada-1\n", ""},
+		{"not ours from a line on", ExtractKind, "P-1,A,B,,,\nP-2,\"Ada-1\n", "P-1,A,B,,,\n"},
+		{"others stay as they were written", ExtractKind, "\"P-1\",A\r,\"l\r\nine\",,,\n\nAda-1,,,,,\nP-2,,,,,", "\"P-1\",A\r,\"l\r\nine\",,,\nP-2,,,,,"},
+		{"nobody's lines", BulkAddKind, "1,,,,Failed,errorCode.x\n", "1,,,,Failed,errorCode.x\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if diff := cmp.Diff(tt.want, string(Scrub(tt.kind, []byte(tt.part), erased))); diff != "" {
+			var got strings.Builder
+			found, err := Scrub(tt.kind, &got, iotest.OneByteReader(strings.NewReader(tt.part)), erased)
+			if diff := cmp.Diff(tt.want, got.String()); diff != "" {
 				t.Errorf("part (-want +got):\n%s", diff)
+			}
+			if want := len(tt.want) < len(tt.part); err != nil || found != want || !found && tt.want != tt.part {
+				t.Errorf("found %v, %v; want %v, and what is shorter then", found, err, want)
 			}
 		})
 	}
 }
+
+// What cannot be read or written is an error, and not the end of the text.
+func TestScrubInVain(t *testing.T) {
+	t.Parallel()
+	broken := errors.New("the line is cut")
+	line := "P-1,A,B,,,\n"
+	for _, kind := range []string{ExtractKind, "SOMETHING"} {
+		cut := io.MultiReader(strings.NewReader(line+"P-2,"), iotest.ErrReader(broken))
+		if _, err := Scrub(kind, io.Discard, cut, nil); !errors.Is(err, broken) {
+			t.Errorf("%s: reading fails: %v", kind, err)
+		}
+		if _, err := Scrub(kind, full{broken}, strings.NewReader(line), nil); !errors.Is(err, broken) {
+			t.Errorf("%s: writing fails: %v", kind, err)
+		}
+	}
+}
+
+// full is a writer that takes nothing.
+type full struct{ err error }
+
+func (f full) Write([]byte) (int, error) { return 0, f.err }
 
 // Who is erased through another dialect leaves the files of earlier jobs too.
 func TestErasedParticipantLeavesTheFiles(t *testing.T) {

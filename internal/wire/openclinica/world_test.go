@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +45,8 @@ type world struct {
 	access   *access.Service
 	api      *API
 	handler  http.Handler
-	data     string // folder of the database
-	uploads  string // folder
+	data     string // folder of the database and of the files
+	uploads  string // folder in it
 	log      *lockedBuffer
 	ended    chan struct{} // holds a token when a job has ended since the last look
 
@@ -89,7 +90,7 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	t.Helper()
 	ended := make(chan struct{}, 1)
 	w := &world{
-		t: t, data: t.TempDir(), uploads: filepath.Join(t.TempDir(), "uploads"), log: &lockedBuffer{}, ended: ended,
+		t: t, data: t.TempDir(), log: &lockedBuffer{}, ended: ended,
 		now: time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC), tokens: map[string]string{},
 	}
 	var err error
@@ -107,13 +108,14 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 		t.Fatal(err)
 	}
 	w.registry = registry.NewService(w.db, codes, w.clock, registry.WithScrubber(Scrub))
-	uploads, err := jobs.OpenUploadDir(w.uploads)
+	w.uploads = filepath.Join(w.data, jobs.UploadFolder)
+	files, err := jobs.OpenUploadDir(w.data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(httpx.NewRedactingHandler(slog.NewJSONHandler(w.log, nil)))
 	c := jobs.Config{
-		Store: w.db, Registry: w.registry, Uploads: uploads, Logger: logger, Observer: jobsHeard{ended}, Workers: 1,
+		Store: w.db, Registry: w.registry, Files: files, Scrub: Scrub, Logger: logger, Observer: jobsHeard{ended}, Workers: 1,
 		Kinds: map[string]jobs.Kind{BulkAddKind: BulkAdd{}, ExtractKind: Extractor{w.registry}},
 	}
 	for _, option := range options {
@@ -271,6 +273,29 @@ func (w *world) runJobs() {
 		case <-ctx.Done():
 			w.t.Fatalf("%d jobs did not end\n%s", len(unfinished), w.log)
 		}
+	}
+	stop()
+	if err := <-ran; err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// runErasures has the files of jobs rewritten until nobody who was erased is left in any.
+func (w *world) runErasures() {
+	w.t.Helper()
+	ctx, stop := context.WithTimeout(w.t.Context(), time.Minute)
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- w.jobs.Run(ctx) }() // ends with ctx, and is waited for below
+	for {
+		left, err := w.db.Erasures(ctx)
+		if err != nil {
+			w.t.Fatalf("erasures are left: %v\n%s", err, w.log)
+		}
+		if len(left) == 0 {
+			break
+		}
+		runtime.Gosched()
 	}
 	stop()
 	if err := <-ran; err != nil {

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"rollcall/internal/fault"
+	"rollcall/internal/files"
+	"rollcall/internal/store"
+)
+
+// copyCommand moves a registry to another database.
+type copyCommand struct {
+	From         string `placeholder:"URL" help:"The database to copy: sqlite:///path/rollcall.db or postgres://..."`
+	FromFile     string `placeholder:"FILE" help:"A file that holds that URL."`
+	To           string `placeholder:"URL" help:"The database to copy to; it must be empty, or hold an unfinished copy."`
+	ToFile       string `placeholder:"FILE" help:"A file that holds that URL."`
+	FromFilesURL string `name:"from-files-url" placeholder:"URL" help:"Where the uploads, logs and extracts are, if not beside an SQLite database."`
+	ToFilesURL   string `name:"to-files-url" placeholder:"URL" help:"Where to copy them; they stay where they are if not given."`
+}
+
+// Help implements kong.HelpProvider.
+func (copyCommand) Help() string {
+	return "Copies a whole registry, its audit trail included, into an empty database of either engine, and then compares every " +
+		"row of both by count and checksum. Stop every server on either before. A copy that is cut off goes on when the same " +
+		"command is run again; until it is whole, no server starts on it.\n\n" +
+		"The source is not changed."
+}
+
+// Run implements the command.
+func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
+	from, to, err := c.addresses()
+	if err != nil {
+		return err
+	}
+	release, err := lockSource(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	source, err := store.Open(ctx, store.Config{DatabaseURL: from})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	if err := usable(ctx, source); err != nil {
+		return err
+	}
+	if err := quiet(ctx, source); err != nil {
+		return err
+	}
+	target, err := store.Open(ctx, store.Config{DatabaseURL: to, Migrate: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if err := c.copyFiles(ctx, from, source, con); err != nil {
+		return err
+	}
+	bar := newProgress(con)
+	sums, err := store.Copy(ctx, source, target, func(doing, table string, done, total int64) {
+		bar.show(doing, float64(done)/float64(max(total, 1)), ", "+strings.ReplaceAll(table, "_", " "))
+	})
+	bar.end()
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(con.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "table\trows\tchecksum of both")
+	for _, sum := range sums {
+		fmt.Fprintf(table, "%s\t%d\t%s\n", sum.Table, sum.Rows, hex.EncodeToString(sum.Checksum[:8]))
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	fmt.Fprintln(con.Out, "the copy is whole; start the servers with its --database-url")
+	return nil
+}
+
+func (c *copyCommand) addresses() (from, to string, err error) {
+	if from, err = secret("from", c.From, c.FromFile); err != nil {
+		return "", "", err
+	}
+	if to, err = secret("to", c.To, c.ToFile); err != nil {
+		return "", "", err
+	}
+	switch {
+	case from == "":
+		return "", "", wrong("nothing is named to copy").withHint("give --from, for example --from sqlite:///var/lib/rollcall/rollcall.db")
+	case to == "":
+		return "", "", wrong("nothing is named to copy to").withHint("give --to, for example --to postgres://rollcall@db.example.org/rollcall")
+	case from == to:
+		return "", "", wrong("--from and --to name one database")
+	}
+	path := sqliteFile(from)
+	if path == "" {
+		return from, to, nil
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", "", wrong("there is no registry at %s", path).withHint("--from names its file")
+	}
+	return from, to, nil
+}
+
+// sqliteFile is the file that a database address names; "" for a server's.
+func sqliteFile(url string) string {
+	path, ok := strings.CutPrefix(url, "sqlite://")
+	if !ok {
+		path, ok = strings.CutPrefix(url, "sqlite:")
+	}
+	if !ok {
+		return ""
+	}
+	return path
+}
+
+// lockSource keeps servers from the folder of an SQLite database.
+func lockSource(from string) (release func() error, err error) {
+	path := sqliteFile(from)
+	if path == "" {
+		return func() error { return nil }, nil
+	}
+	return store.Lock(filepath.Dir(path), fmt.Sprintf("pid %d, copying it", os.Getpid()))
+}
+
+// quiet answers an error while a node works on a job: then a server runs.
+func quiet(ctx context.Context, st store.Store) error {
+	unfinished, err := st.UnfinishedJobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, job := range unfinished {
+		if job.Held {
+			return failed("a server works on job %s of the source", job.ID).withHint("stop every server on it and run this again after 15 seconds")
+		}
+	}
+	return nil
+}
+
+// copyFiles copies the files that jobs need, before the database says that they are there.
+func (c *copyCommand) copyFiles(ctx context.Context, from string, source store.Store, con *console) (err error) {
+	uploads, outputs, err := neededFiles(ctx, source)
+	if err != nil {
+		return err
+	}
+	keys := slices.Concat(uploads, outputs)
+	if c.ToFilesURL == "" {
+		if len(keys) > 0 {
+			fmt.Fprintf(con.Err, "%d uploads, logs and extracts stay where they are; --to-files-url would copy them\n", len(keys))
+		}
+		return nil
+	}
+	here, err := openPlace(ctx, c.FromFilesURL, filepath.Dir(sqliteFile(from)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, here.Close()) }()
+	there, err := openPlace(ctx, c.ToFilesURL, "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, there.Close()) }()
+	bar := newProgress(con)
+	defer bar.end()
+	for i, key := range keys {
+		bar.show("copying", float64(i)/float64(len(keys)), ", files")
+		if err := copyFile(ctx, here, there, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func openPlace(ctx context.Context, url, dir string) (*files.Files, error) {
+	if url == "" && dir == "." {
+		return nil, wrong("the files of a PostgreSQL registry are not beside it").withHint("give --from-files-url")
+	}
+	return files.Open(ctx, files.Config{URL: url, Dir: dir})
+}
+
+// copyFile copies one file; one that is there whole already is left alone.
+func copyFile(ctx context.Context, from, to *files.Files, key string) error {
+	file, err := from.Open(ctx, key)
+	if err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return failed("the file %s of a job is missing", key).withHint("--from-files-url names where the files are")
+		}
+		return fmt.Errorf("copy a file: %w", err)
+	}
+	defer file.Close()
+	if _, err := to.Put(ctx, key, file); err != nil {
+		return fmt.Errorf("copy a file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,224 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"rollcall/internal/registry"
+	"rollcall/internal/store/relational"
+)
+
+// transaction is one transaction on one connection.
+type transaction struct {
+	conn *pgxpool.Conn
+	querier
+	shared bool // whether it holds the lock of the audit trail's writers
+}
+
+// setLimits sets limits for the transaction alone.
+const setLimits = `SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+	set_config('idle_in_transaction_session_timeout', $3, true)`
+
+// lockStudy takes a study. A study that is not there locks nothing, and nothing is written of it.
+const lockStudy = "SELECT study_id FROM study_counters WHERE study_id = $1 FOR UPDATE"
+
+// transact runs fn in a transaction that begins with a statement and, unless study is nil, with
+// its lock. It is run in one trip with the limits.
+func (e *engine) transact(ctx context.Context, begin string, study *registry.StudyID, fn func(t *transaction) error) (err error) {
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return e.Classify("begin a transaction", err)
+	}
+	defer func() { // after the connection was given back
+		if readOnly(err) { // there was a failover: all of them may lead to what was the primary
+			e.pool.Reset()
+		}
+	}()
+	ended := false
+	defer func() { // fn may panic
+		if !ended {
+			rollback(ctx, conn)
+		}
+		conn.Release()
+	}()
+	if err := e.start(ctx, conn, begin, study); err != nil {
+		return classify("begin a transaction", err)
+	}
+	t := &transaction{conn: conn, querier: querier{conn}}
+	if err = fn(t); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return classify("end a transaction", err)
+	}
+	ended = true
+	return commit(ctx, conn)
+}
+
+func (e *engine) start(ctx context.Context, conn *pgxpool.Conn, begin string, study *registry.StudyID) error {
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	batch.Queue(setLimits, millis(e.limits.statement), millis(e.limits.lock), millis(e.limits.idle))
+	if study != nil {
+		batch.Queue(lockStudy, int64(*study))
+	}
+	return conn.SendBatch(ctx, batch).Close()
+}
+
+func millis(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
+
+// endLimit is how long the end of a transaction may take. It is not cut short by the end of a
+// caller's patience, so that its answer is the truth whenever there is one.
+const endLimit = 30 * time.Second
+
+// commit makes the transaction durable. Where the connection breaks before the answer comes,
+// nobody knows whether it is: that is [fault.Unavailable] like any other break, never success.
+func commit(ctx context.Context, conn *pgxpool.Conn) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	defer cancel()
+	tag, err := conn.Exec(ctx, "COMMIT")
+	if err != nil {
+		drop(conn)
+		if gaveWay(err) || definite(err) {
+			return classify("commit", err)
+		}
+		return away(fmt.Errorf("commit, with unknown outcome: %w", err))
+	}
+	if tag.String() != "COMMIT" { // a statement had failed
+		return errors.New("commit: the database has rolled back")
+	}
+	return nil
+}
+
+// rollback undoes the transaction; a connection that cannot do it is closed, which does it too.
+func rollback(ctx context.Context, conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
+	defer cancel()
+	if conn.Conn().IsClosed() {
+		return
+	}
+	if _, err := conn.Exec(ctx, "ROLLBACK"); err != nil {
+		drop(conn)
+	}
+}
+
+// drop closes a connection whose state is not known; the pool makes another.
+func drop(conn *pgxpool.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Conn().Close(ctx)
+}
+
+// Exec implements relational.Transaction.
+func (t *transaction) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	tag, err := t.conn.Exec(ctx, text, bound(args)...)
+	return tag.RowsAffected(), err
+}
+
+// Lock implements relational.Transaction.
+func (t *transaction) Lock(ctx context.Context, study registry.StudyID) error {
+	_, err := t.conn.Exec(ctx, lockStudy, int64(study))
+	return err
+}
+
+// Erased implements relational.Transaction: vacuum takes deleted rows out of the files.
+func (t *transaction) Erased() {}
+
+// batchSize is how many statements or rows are sent at a time.
+const batchSize = 500
+
+// Update implements relational.Transaction, in one trip for many statements.
+func (t *transaction) Update(ctx context.Context, text string, count int, args func(to []any, i int) ([]any, error)) error {
+	for done := 0; done < count; done += batchSize {
+		batch := &pgx.Batch{}
+		for i := done; i < min(done+batchSize, count); i++ {
+			values, err := args(nil, i)
+			if err != nil {
+				return err
+			}
+			batch.Queue(text, bound(values)...)
+		}
+		if err := t.updated(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) updated(ctx context.Context, batch *pgx.Batch) (err error) {
+	results := t.conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	for range batch.Len() {
+		tag, err := results.Exec()
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() != 1 {
+			return errors.New("the row to update does not exist")
+		}
+	}
+	return nil
+}
+
+// copyFrom is from how many rows on COPY is quicker than INSERT, as measured.
+const copyFrom = 16
+
+// Insert implements relational.Transaction.
+func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error)) (int64, error) {
+	if count == 0 {
+		return 0, nil
+	}
+	if into.Table == "audit_events" && !t.shared {
+		t.shared = true
+		if _, err := t.conn.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", int64(trailLock)); err != nil {
+			return 0, err
+		}
+	}
+	if into.Suffix == "" && count >= copyFrom {
+		source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
+			values, err := args(nil, i)
+			return bound(values), err
+		})
+		return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, into.Columns, source)
+	}
+	return t.insertRows(ctx, into, count, args)
+}
+
+// insertRows inserts by statements of one row each, many in one trip.
+func (t *transaction) insertRows(ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error)) (changed int64, err error) {
+	text := insertText(into)
+	for done := 0; done < count; done += batchSize {
+		batch := &pgx.Batch{}
+		for i := done; i < min(done+batchSize, count); i++ {
+			values, err := args(nil, i)
+			if err != nil {
+				return changed, err
+			}
+			batch.Queue(text, bound(values)...)
+		}
+		n, err := t.inserted(ctx, batch)
+		changed += n
+		if err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+func (t *transaction) inserted(ctx context.Context, batch *pgx.Batch) (changed int64, err error) {
+	results := t.conn.SendBatch(ctx, batch)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	for range batch.Len() {
+		tag, err := results.Exec()
+		if err != nil {
+			return changed, err
+		}
+		changed += tag.RowsAffected()
+	}
+	return changed, nil
+}

@@ -1,0 +1,187 @@
+// Package relational owns what the SQL engines have in common: which rows the registry, its
+// jobs and its users are kept in, the statements over them, and the transactions that the
+// registry asks for. It knows no driver: an [Engine] runs the statements, in its own dialect
+// of SQL where dialects differ.
+//
+// Statements number their parameters, $1, $2, ..., and bind strings, integers, booleans, byte
+// slices, UUIDs and nil. Times are bound as microseconds since 1970 in UTC.
+package relational
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"rollcall/internal/registry"
+)
+
+// Rows are the rows that a query answers.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
+// Querier runs queries.
+type Querier interface {
+	Query(ctx context.Context, text string, args ...any) (Rows, error)
+}
+
+// Transaction is one transaction that can write.
+type Transaction interface {
+	Querier
+
+	// Exec runs a statement and tells how many rows it changed.
+	Exec(ctx context.Context, text string, args ...any) (int64, error)
+
+	// Update runs one statement many times, with the arguments that args appends for each, and
+	// fails unless every time it changes one row.
+	Update(ctx context.Context, text string, count int, args func(to []any, i int) ([]any, error)) error
+
+	// Insert inserts rows, whose values args appends, and tells how many rows it changed.
+	Insert(ctx context.Context, into *Insertion, count int, args func(to []any, i int) ([]any, error)) (int64, error)
+
+	// Lock takes a study for the transaction alone, beside the one it was begun for.
+	Lock(ctx context.Context, study registry.StudyID) error
+
+	// Erased tells that personal values were deleted, which must not linger.
+	Erased()
+}
+
+// Insertion is an INSERT of any number of rows.
+type Insertion struct {
+	Table   string
+	Columns []string
+	Suffix  string // e.g. ON CONFLICT; none: every row must be new
+}
+
+// Engine is one database engine.
+type Engine interface {
+	Dialect
+
+	// Read answers who runs a query in a consistent picture of its own.
+	Read() Querier
+
+	// Snapshot runs fn in one read-only transaction, whose queries see one picture.
+	Snapshot(ctx context.Context, fn func(q Querier) error) error
+
+	// Write runs fn in one transaction that has the study to itself, in all processes; study 0
+	// is the deployment. An error of fn, or its panic, undoes everything. When Write returns nil,
+	// what fn wrote is durable. Fn may be run again from the start.
+	Write(ctx context.Context, study registry.StudyID, fn func(ctx context.Context, w Transaction) error) error
+
+	// Touch runs fn in one transaction that has nothing to itself but the rows it writes. It is
+	// for what belongs to no study and is written often.
+	Touch(ctx context.Context, fn func(ctx context.Context, w Transaction) error) error
+
+	// SettledPosition answers a position of the audit trail below which no more events will
+	// appear, at or above the last one that had been committed when it was called.
+	SettledPosition(ctx context.Context) (int64, error)
+
+	// RunOn has the numbers that the database gives out run on after those that are there.
+	RunOn(ctx context.Context, w Transaction) error
+
+	// Classify gives a failure of doing something its kind. Faults pass as they are.
+	Classify(doing string, err error) error
+}
+
+// Dialect is where engines' SQL differs.
+type Dialect interface {
+	// Clock is an expression: the database's own time in microseconds.
+	Clock() string
+
+	// In calls fn with conditions that the column has one of the values, in as many lists as
+	// the engine needs. First is the number of the first parameter that the condition may use.
+	In(column string, first int, values []any, fn func(condition string, args []any) error) error
+
+	// Contains is a condition that the column, folded text, contains a text. Bind makes a
+	// parameter.
+	Contains(column, text string, bind func(any) string) string
+
+	// Folded is the text as registry.Fold folds it, NULL where it is NULL. Text is an expression
+	// over participants p; Key is the name under which [Dialect.SearchValues] keeps its fold.
+	Folded(text, key string, bind func(any) string) string
+
+	// CustomValue is the value of a custom field of participants p, NULL where it is not set.
+	CustomValue(name string, bind func(any) string) string
+
+	// Number is the value of a text that is a number, for sorting.
+	Number(text string) string
+
+	// ArrayLength is the length of a JSON array in a text column.
+	ArrayLength(column string) string
+
+	// SearchColumns are columns of participants that only searches read, and SearchValues
+	// appends their values.
+	SearchColumns() []string
+	SearchValues(to []any, p *registry.Participant) []any
+
+	// Inner gives a text the form that it has inside of JSON columns, and Outer undoes it.
+	Inner(text string) string
+	Outer(text string) string
+}
+
+// Unlimited is a settled position where every committed event is settled.
+const Unlimited = math.MaxInt64
+
+// DB is the registry in a database.
+type DB struct {
+	engine Engine
+	set    *statementSet
+
+	settled atomic.Int64 // up to which position the audit trail is known to be settled
+
+	mu      sync.Mutex
+	studies map[registry.StudyID]cachedStudy // see tx.Study
+}
+
+// New makes a DB on an engine.
+func New(engine Engine) *DB {
+	return &DB{engine: engine, set: newStatementSet(engine), studies: map[registry.StudyID]cachedStudy{}}
+}
+
+// query runs a query and scans all its rows.
+func query[T any](ctx context.Context, q Querier, scan func(scanner) (T, error), text string, args ...any) (all []T, err error) {
+	rows, err := q.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		one, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, rows.Err()
+}
+
+// queryOne runs a query for one row; found is false if there is none.
+func queryOne[T any](ctx context.Context, q Querier, scan func(scanner) (T, error), text string, args ...any) (one T, found bool, err error) {
+	rows, err := q.Query(ctx, text, args...)
+	if err != nil {
+		return one, false, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	if !rows.Next() {
+		return one, false, rows.Err()
+	}
+	if one, err = scan(rows); err != nil {
+		return one, false, err
+	}
+	return one, true, rows.Err()
+}
+
+// scanner is a row to scan.
+type scanner interface{ Scan(dest ...any) error }
+
+// scanValue reads a row of one column.
+func scanValue[T any](row scanner) (T, error) {
+	var v T
+	err := row.Scan(&v)
+	return v, err
+}

@@ -1,0 +1,47 @@
+package relational
+
+import (
+	"context"
+
+	"rollcall/internal/registry"
+)
+
+var (
+	participantByKey = selectParticipant + " WHERE study_id = $1 AND identifier_key = $2"
+	participantByID  = selectParticipant + " WHERE study_id = $1 AND id = $2"
+	participantsOf   = selectParticipant + " WHERE study_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+	participantsAt   = selectParticipant + " WHERE study_id = $1 AND site_id = $2 AND seq > $3 ORDER BY seq LIMIT $4"
+)
+
+// ParticipantByIdentifier implements registry.Reader.
+func (db *DB) ParticipantByIdentifier(ctx context.Context, study registry.StudyID, identifier string) (*registry.Participant, error) {
+	p, _, err := queryOne(ctx, db.engine.Read(), db.scanParticipant, participantByKey, int64(study), registry.Fold(identifier))
+	return orNil(p, db.engine.Classify("find a participant by identifier", err))
+}
+
+// ParticipantByID implements registry.Reader.
+func (db *DB) ParticipantByID(ctx context.Context, study registry.StudyID, id registry.ID) (*registry.Participant, error) {
+	p, _, err := queryOne(ctx, db.engine.Read(), db.scanParticipant, participantByID, int64(study), id)
+	return orNil(p, db.engine.Classify("find a participant by id", err))
+}
+
+func orNil(p *registry.Participant, err error) (*registry.Participant, error) {
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Participants implements registry.Reader.
+func (db *DB) Participants(
+	ctx context.Context, study registry.StudyID, site *registry.SiteID, afterSeq int64, limit int,
+) ([]*registry.Participant, error) {
+	var list []*registry.Participant
+	var err error
+	if site == nil {
+		list, err = query(ctx, db.engine.Read(), db.scanParticipant, participantsOf, int64(study), afterSeq, max(limit, 0))
+	} else {
+		list, err = query(ctx, db.engine.Read(), db.scanParticipant, participantsAt, int64(study), int64(*site), afterSeq, max(limit, 0))
+	}
+	return list, db.engine.Classify("list participants", err)
+}
