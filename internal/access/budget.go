@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"rollcall/internal/fault"
 )
 
 // budgetWindow is what a budget is for; windows begin with the hour.
@@ -104,10 +106,14 @@ func (b *Budget) Spend(ctx context.Context, who Payer) (Standing, error) {
 	}, nil
 }
 
-// fill sets another block aside. Only the holder of the purse's turn may.
+// fill sets another block aside. Only the holder of the purse's turn may. While the database has
+// no room for the count, the block is counted here alone: a full disk stops no reads.
 func (b *Budget) fill(ctx context.Context, p *purse) error {
 	want := min(max((b.limit-p.spent)/100, 1), maxBlock)
 	granted, spent, err := b.store.SpendBudget(ctx, p.payer.text(), p.window, want, b.limit)
+	if err != nil && fault.KindOf(err) == fault.StorageFull {
+		granted, spent, err = want, p.spent+want, nil
+	}
 	if err != nil {
 		return fmt.Errorf("spend from the request budget: %w", err)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/internal/fault"
 )
 
 // ledger counts budgets as a database does, and how often it is asked. A gate that is not nil
@@ -229,5 +231,20 @@ func TestPayers(t *testing.T) {
 				t.Errorf("%q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestBudgetOnAFullDisk: requests are admitted and counted here while there is no room to count
+// them, and never more than the limit.
+func TestBudgetOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	l := newLedger()
+	b := NewBudget(l, 5, func() time.Time { return time.Unix(1_800_000_000, 0) })
+	mustSpend(t, b, account("ann"))
+	l.err = fault.New(fault.StorageFull, "", "full")
+	for n := range 6 {
+		if s := mustSpend(t, b, account("ann")); s.Admitted != (n < 4) || s.Remaining != max(0, int64(3-n)) {
+			t.Errorf("request %d: %+v", n+2, s)
+		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"rollcall/internal/fault"
 )
 
 // clock is a clock that tests set.
@@ -36,6 +38,7 @@ type directoryStore struct {
 	err   error
 	reads int
 
+	full     bool  // whether there is no room to write
 	begun    int64 // turns to sign in
 	turns    map[string]int64
 	failures map[string][]time.Time
@@ -63,6 +66,9 @@ func (s *directoryStore) UseAssertion(context.Context, string, string, time.Time
 func (s *directoryStore) BeginSignIn(_ context.Context, address string, _ time.Duration, _ time.Time) (int64, []time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.full {
+		return 0, nil, fault.New(fault.StorageFull, "", "full")
+	}
 	if s.err != nil || s.turns[address] != 0 {
 		return 0, nil, s.err
 	}

@@ -36,7 +36,7 @@ func (s *Service) SignIn(ctx context.Context, username, password, remoteAddr str
 	if wait := s.throttle.wait(address, s.now()); wait > 0 { // the database can but know of more failures
 		return "", errThrottled(wait)
 	}
-	turn, failures, err := s.takeTurn(ctx, address.text())
+	turn, failures, err := s.takeTurn(ctx, address)
 	if err != nil {
 		return "", err
 	}
@@ -65,10 +65,17 @@ func (s *Service) SignIn(ctx context.Context, username, password, remoteAddr str
 	return s.mint(userHolder, user.Username, s.ttl)
 }
 
+// noTurn stands for a turn that the database had no room for. Then failures are counted in this
+// process alone: a full disk keeps nobody from reading.
+const noTurn = -1
+
 // takeTurn waits for the address's turn in the database.
-func (s *Service) takeTurn(ctx context.Context, address string) (turn int64, failures []time.Time, err error) {
+func (s *Service) takeTurn(ctx context.Context, a *address) (turn int64, failures []time.Time, err error) {
 	for {
-		turn, failures, err = s.store.BeginSignIn(ctx, address, turnLimit, s.now())
+		turn, failures, err = s.store.BeginSignIn(ctx, a.text(), turnLimit, s.now())
+		if err != nil && fault.KindOf(err) == fault.StorageFull {
+			return noTurn, s.throttle.recall(a), nil
+		}
 		if err != nil {
 			return 0, nil, fmt.Errorf("take the turn to sign in: %w", err)
 		}
@@ -86,10 +93,14 @@ func (s *Service) takeTurn(ctx context.Context, address string) (turn int64, fai
 // endTurn gives the turn back with the failures to remember, even if whoever wanted to sign in
 // has gone.
 func (s *Service) endTurn(ctx context.Context, address string, turn int64, failures []time.Time) error {
+	if turn == noTurn {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
 	now := s.now()
-	if err := s.store.EndSignIn(ctx, address, turn, recent(failures, now), now); err != nil {
+	err := s.store.EndSignIn(ctx, address, turn, recent(failures, now), now)
+	if err != nil && fault.KindOf(err) != fault.StorageFull { // the turn is void in time
 		return fmt.Errorf("give the turn to sign in back: %w", err)
 	}
 	return nil

@@ -140,3 +140,27 @@ func TestCheckEndsBeforeItsTurn(t *testing.T) {
 		}
 	})
 }
+
+// TestSignInOnAFullDisk: who has the right password can sign in to read, and failures are
+// counted nevertheless.
+func TestSignInOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	f := setup(t, dana())
+	f.store.full = true
+	for range 3 {
+		if _, err := f.SignIn(t.Context(), "dana", danasPassword, "192.0.2.1:9"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range maxFailures {
+		if _, err := f.SignIn(t.Context(), "dana", "wrong", "192.0.2.1:9"); !fault.HasCode(err, SignInFailed) {
+			t.Fatalf("SignIn = %v, want %s", err, SignInFailed)
+		}
+	}
+	if _, err := f.SignIn(t.Context(), "dana", danasPassword, "192.0.2.1:9"); !fault.HasCode(err, SignInThrottled) {
+		t.Errorf("SignIn = %v, want %s", err, SignInThrottled)
+	}
+	if _, err := f.SignIn(t.Context(), "dana", danasPassword, "192.0.2.2:9"); err != nil {
+		t.Errorf("from elsewhere: %v", err)
+	}
+}

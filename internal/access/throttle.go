@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -122,6 +123,13 @@ func (t *throttle) remember(a *address, failures []time.Time, now time.Time) {
 	for t.failed.Len() > maxAddresses {
 		t.forget(t.failed.Front())
 	}
+}
+
+// recall answers the failures of an address that are known here.
+func (t *throttle) recall(a *address) []time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(a.failures)
 }
 
 // recent picks the failures that matter now, at most maxFailures. Another process's clock may

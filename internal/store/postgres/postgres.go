@@ -37,15 +37,6 @@ const oldestServer = 150000
 // connectLimit is how long the making of a connection may take.
 const connectLimit = 5 * time.Second
 
-// limits are those of a transaction. The server keeps them.
-type limits struct {
-	statement time.Duration // of one statement
-	lock      time.Duration // of waiting for one lock
-	idle      time.Duration // a node that is stopped within a transaction loses it and its locks
-}
-
-var usualLimits = limits{statement: 90 * time.Second, lock: 30 * time.Second, idle: 10 * time.Second}
-
 // Config says which database to open and how.
 type Config struct {
 	URL     string       // postgres://..., as libpq and pgx understand it
@@ -78,6 +69,9 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	}
 	if settings.ConnConfig.ConnectTimeout == 0 {
 		settings.ConnConfig.ConnectTimeout = connectLimit
+	}
+	if settings.PingTimeout == 0 {
+		settings.PingTimeout = connectLimit
 	}
 	if settings.ConnConfig.RuntimeParams["application_name"] == "" {
 		settings.ConnConfig.RuntimeParams["application_name"] = "rollcall"
@@ -207,7 +201,7 @@ type engine struct {
 var _ relational.Engine = (*engine)(nil)
 
 // Read implements relational.Engine.
-func (e *engine) Read() relational.Querier { return querier{e.pool} }
+func (e *engine) Read() relational.Querier { return querier{e.pool, e.limits} }
 
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {

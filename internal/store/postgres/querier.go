@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -16,23 +15,32 @@ type runner interface {
 }
 
 // querier runs queries.
-type querier struct{ runner }
+type querier struct {
+	runner
+	limits limits
+}
 
 // Query implements relational.Querier.
 func (q querier) Query(ctx context.Context, text string, args ...any) (relational.Rows, error) {
+	ctx, cancel := q.limits.bound(ctx)
 	found, err := q.runner.Query(ctx, text, bound(args)...)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return rows{found}, nil
+	return rows{found, cancel}, nil
 }
 
 // rows give texts back as they were bound.
-type rows struct{ pgx.Rows }
+type rows struct {
+	pgx.Rows
+	cancel context.CancelFunc
+}
 
 // Close implements relational.Rows.
 func (r rows) Close() error {
 	r.Rows.Close()
+	r.cancel()
 	return r.Rows.Err()
 }
 
@@ -57,12 +65,4 @@ func bound(args []any) []any {
 		}
 	}
 	return args
-}
-
-func insertText(into *relational.Insertion) string {
-	places := make([]string, len(into.Columns))
-	for i := range places {
-		places[i] = fmt.Sprintf("$%d", i+1)
-	}
-	return "INSERT INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") VALUES (" + strings.Join(places, ", ") + ") " + into.Suffix
 }

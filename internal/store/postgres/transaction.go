@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +21,24 @@ type transaction struct {
 	querier
 	shared bool // whether it holds the lock of the audit trail's writers
 }
+
+// limits are those of a transaction. The server keeps them.
+type limits struct {
+	statement time.Duration // of one statement
+	lock      time.Duration // of waiting for one lock
+	idle      time.Duration // a node that is stopped within a transaction loses it and its locks
+}
+
+// silence is how much longer than a statement may take we wait for its answer. It is for a
+// network that is cut without a word: the server would have answered.
+const silence = 5 * time.Second
+
+// bound is the context of one statement.
+func (l limits) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, l.statement+silence)
+}
+
+var usualLimits = limits{statement: 90 * time.Second, lock: 30 * time.Second, idle: 10 * time.Second}
 
 // setLimits sets limits for the transaction alone.
 const setLimits = `SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
@@ -49,7 +69,7 @@ func (e *engine) transact(ctx context.Context, begin string, study *registry.Stu
 	if err := e.start(ctx, conn, begin, study); err != nil {
 		return classify("begin a transaction", err)
 	}
-	t := &transaction{conn: conn, querier: querier{conn}}
+	t := &transaction{conn: conn, querier: querier{conn, e.limits}}
 	if err = fn(t); err != nil {
 		return err
 	}
@@ -61,6 +81,8 @@ func (e *engine) transact(ctx context.Context, begin string, study *registry.Stu
 }
 
 func (e *engine) start(ctx context.Context, conn *pgxpool.Conn, begin string, study *registry.StudyID) error {
+	ctx, cancel := e.limits.bound(ctx)
+	defer cancel()
 	batch := &pgx.Batch{}
 	batch.Queue(begin)
 	batch.Queue(setLimits, millis(e.limits.statement), millis(e.limits.lock), millis(e.limits.idle))
@@ -84,15 +106,19 @@ func commit(ctx context.Context, conn *pgxpool.Conn) error {
 	tag, err := conn.Exec(ctx, "COMMIT")
 	if err != nil {
 		drop(conn)
-		if gaveWay(err) || definite(err) {
-			return classify("commit", err)
-		}
-		return away(fmt.Errorf("commit, with unknown outcome: %w", err))
+		return commitFault(err)
 	}
 	if tag.String() != "COMMIT" { // a statement had failed
 		return errors.New("commit: the database has rolled back")
 	}
 	return nil
+}
+
+func commitFault(err error) error {
+	if gaveWay(err) || definite(err) {
+		return classify("commit", err)
+	}
+	return away(fmt.Errorf("commit, with unknown outcome: %w", err))
 }
 
 // rollback undoes the transaction; a connection that cannot do it is closed, which does it too.
@@ -116,13 +142,15 @@ func drop(conn *pgxpool.Conn) {
 
 // Exec implements relational.Transaction.
 func (t *transaction) Exec(ctx context.Context, text string, args ...any) (int64, error) {
+	ctx, cancel := t.limits.bound(ctx)
+	defer cancel()
 	tag, err := t.conn.Exec(ctx, text, bound(args)...)
 	return tag.RowsAffected(), err
 }
 
 // Lock implements relational.Transaction.
 func (t *transaction) Lock(ctx context.Context, study registry.StudyID) error {
-	_, err := t.conn.Exec(ctx, lockStudy, int64(study))
+	_, err := t.Exec(ctx, lockStudy, int64(study))
 	return err
 }
 
@@ -151,6 +179,8 @@ func (t *transaction) Update(ctx context.Context, text string, count int, args f
 }
 
 func (t *transaction) updated(ctx context.Context, batch *pgx.Batch) (err error) {
+	ctx, cancel := t.limits.bound(ctx)
+	defer cancel()
 	results := t.conn.SendBatch(ctx, batch)
 	defer func() { err = errors.Join(err, results.Close()) }()
 	for range batch.Len() {
@@ -165,10 +195,11 @@ func (t *transaction) updated(ctx context.Context, batch *pgx.Batch) (err error)
 	return nil
 }
 
-// copyFrom is from how many rows on COPY is quicker than INSERT, as measured.
-const copyFrom = 16
+// manyRows is from how many rows on COPY, or arrays, are quicker than one INSERT for each row.
+const manyRows = 16
 
-// Insert implements relational.Transaction.
+// Insert implements relational.Transaction: with COPY where every row must be new, else with an
+// array for each column.
 func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error)) (int64, error) {
 	if count == 0 {
 		return 0, nil
@@ -179,38 +210,33 @@ func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, co
 			return 0, err
 		}
 	}
-	if into.Suffix == "" && count >= copyFrom {
+	switch {
+	case count < manyRows:
+		return t.insertRows(ctx, into, count, args)
+	case into.Suffix == "":
 		source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
 			values, err := args(nil, i)
 			return bound(values), err
 		})
 		return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, into.Columns, source)
+	default:
+		return t.insertArrays(ctx, into, count, args)
 	}
-	return t.insertRows(ctx, into, count, args)
 }
 
-// insertRows inserts by statements of one row each, many in one trip.
-func (t *transaction) insertRows(ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error)) (changed int64, err error) {
-	text := insertText(into)
-	for done := 0; done < count; done += batchSize {
-		batch := &pgx.Batch{}
-		for i := done; i < min(done+batchSize, count); i++ {
-			values, err := args(nil, i)
-			if err != nil {
-				return changed, err
-			}
-			batch.Queue(text, bound(values)...)
-		}
-		n, err := t.inserted(ctx, batch)
-		changed += n
+// insertRows inserts by statements of one row each, all in one trip.
+func (t *transaction) insertRows(
+	ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error),
+) (changed int64, err error) {
+	text := "INSERT INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") VALUES (" + places(into.Columns) + ") " + into.Suffix
+	batch := &pgx.Batch{}
+	for i := range count {
+		values, err := args(nil, i)
 		if err != nil {
-			return changed, err
+			return 0, err
 		}
+		batch.Queue(text, bound(values)...)
 	}
-	return changed, nil
-}
-
-func (t *transaction) inserted(ctx context.Context, batch *pgx.Batch) (changed int64, err error) {
 	results := t.conn.SendBatch(ctx, batch)
 	defer func() { err = errors.Join(err, results.Close()) }()
 	for range batch.Len() {
@@ -221,4 +247,58 @@ func (t *transaction) inserted(ctx context.Context, batch *pgx.Batch) (changed i
 		changed += tag.RowsAffected()
 	}
 	return changed, nil
+}
+
+// insertArrays inserts all rows with one statement. No value of theirs is NULL.
+func (t *transaction) insertArrays(
+	ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error),
+) (int64, error) {
+	columns := make([][]any, len(into.Columns))
+	var values []any
+	for i := range count {
+		var err error
+		if values, err = args(values[:0], i); err != nil {
+			return 0, err
+		}
+		for c, value := range values {
+			columns[c] = append(columns[c], value)
+		}
+	}
+	arrays := make([]any, len(columns))
+	for c := range columns {
+		arrays[c] = array(columns[c])
+	}
+	text := "INSERT INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") SELECT * FROM unnest(" + places(into.Columns, typesOf(arrays)...) + ") " + into.Suffix
+	tag, err := t.conn.Exec(ctx, text, arrays...)
+	return tag.RowsAffected(), err
+}
+
+// places are parameters for the columns: $1, $2, ..., each with a type if types are given.
+func places(columns []string, types ...string) string {
+	list := make([]string, len(columns))
+	for i := range list {
+		list[i] = "$" + strconv.Itoa(i+1)
+		if len(types) == len(columns) && types[i] != "" {
+			list[i] += "::" + types[i]
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// typesOf names the types of arrays.
+func typesOf(arrays []any) []string {
+	names := make([]string, len(arrays))
+	for i, list := range arrays {
+		switch list.(type) {
+		case []string:
+			names[i] = "text[]"
+		case [][16]byte:
+			names[i] = "uuid[]"
+		case [][]byte:
+			names[i] = "bytea[]"
+		default:
+			names[i] = "bigint[]"
+		}
+	}
+	return names
 }
