@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 echo "== gofmt"
-unformatted=$(gofmt -l cmd internal)
+unformatted=$(gofmt -l cmd deploy internal tools)
 [ -z "$unformatted" ] || { printf 'not formatted, run gofmt -w on:\n%s\n' "$unformatted"; exit 1; }
 
 echo "== go vet"
@@ -20,6 +20,9 @@ echo "== modernc.org/libc"
 want=$(awk '$1 == "modernc.org/libc" { print $2 }' "$(go list -m -f '{{.GoMod}}' modernc.org/sqlite)")
 have=$(go list -m -f '{{.Version}}' modernc.org/libc)
 [ "$want" = "$have" ] || { echo "go.mod has modernc.org/libc $have, modernc.org/sqlite names $want"; exit 1; }
+
+echo "== Helm chart"
+scripts/lint-chart.sh
 
 echo "== scripts"
 for script in scripts/*.sh .ci/run; do

@@ -140,7 +140,7 @@ func (b *backup) attempt(ctx context.Context, d *draft, con *console) (counts, e
 	for _, key := range uploads {
 		file := b.uploads[key]
 		if file == nil {
-			return counts{}, errGone
+			return counts{}, b.gone(ctx, key)
 		}
 		if err := archive.add(key, file); err != nil {
 			return counts{}, err
@@ -221,11 +221,27 @@ func (b *backup) addDatabase(archive *archiveWriter) error {
 func (b *backup) addOutput(ctx context.Context, archive *archiveWriter, key string) error {
 	file, err := b.files.Open(ctx, key)
 	if err != nil && fault.KindOf(err) == fault.NotFound {
-		return errGone
+		return b.gone(ctx, key)
 	}
 	if err != nil {
 		return fmt.Errorf("back up an output: %w", err)
 	}
 	defer file.Close()
 	return archive.add(key, file)
+}
+
+// gone tells whether a missing file has gone since the copy was made, or was missing before.
+func (b *backup) gone(ctx context.Context, key string) error {
+	used, err := b.store.FilesInUse(ctx, []string{key})
+	if err != nil {
+		return err
+	}
+	if used[key] {
+		if file, err := b.files.Open(ctx, key); err == nil { // it has just come
+			return errors.Join(errGone, file.Close())
+		}
+		return failed("the file %s of a job is missing", key).
+			withHint("rollcall doctor lists all that are missing; delete their jobs, or give --files-url if files are kept elsewhere")
+	}
+	return errGone
 }

@@ -19,12 +19,13 @@ import (
 
 // serveCommand runs the server.
 type serveCommand struct {
-	Demo      bool     `help:"Serve a demo study from a data directory of its own, ./rollcall-demo; nothing else is needed."`
-	Listen    []string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 picks one. Default ${default}."`
-	StudyFile []string `sep:"," placeholder:"FILE" help:"A study file to apply before serving; may be given several times."`
-	PublicURL string   `name:"public-url" placeholder:"URL" help:"The address under which clients reach this server."`
-	TLSCert   string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; with --tls-key, only TLS is spoken."`
-	TLSKey    string   `name:"tls-key" placeholder:"FILE" help:"Private key in PEM."`
+	Demo         bool     `help:"Serve a demo study from a data directory of its own, ./rollcall-demo; nothing else is needed."`
+	Listen       []string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Addresses to listen on; port 0 picks one. Default ${default}."`
+	StudyFile    []string `sep:"," placeholder:"FILE" help:"A study file to apply before serving; may be given several times."`
+	TrustedProxy []string `sep:"," placeholder:"NETWORK" help:"Addresses or networks of proxies whose X-Forwarded-For is believed; may be given several times. Without it, everybody behind a proxy shares one address, and one throttle on signing in."`
+	PublicURL    string   `name:"public-url" placeholder:"URL" help:"The address under which clients reach this server."`
+	TLSCert      string   `name:"tls-cert" placeholder:"FILE" help:"Certificate chain in PEM; with --tls-key, only TLS is spoken."`
+	TLSKey       string   `name:"tls-key" placeholder:"FILE" help:"Private key in PEM."`
 	databaseFlags
 	filesFlags
 
@@ -135,6 +136,9 @@ func (c *serveCommand) check() error {
 	}
 	if c.RateLimit < 1 {
 		return wrong("--rate-limit must be at least 1")
+	}
+	if _, err := httpx.ParseProxies(c.TrustedProxy); err != nil {
+		return err
 	}
 	return c.checkAudiences()
 }

@@ -89,8 +89,12 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	proxies, err := httpx.ParseProxies(s.command.TrustedProxy)
+	if err != nil {
+		return nil, err
+	}
 	front := httpx.Front{
-		Log: s.log, Now: s.con.now, NewID: uuid.NewString, Metrics: counted, Stall: s.command.StallTimeout,
+		Log: s.log, Now: s.con.now, NewID: uuid.NewString, Metrics: counted, Stall: s.command.StallTimeout, Proxies: proxies,
 	}
 	return front.Wrap(root), nil
 }

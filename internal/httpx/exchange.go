@@ -63,8 +63,8 @@ func (ex *exchange) actorName() string {
 	return ex.actor
 }
 
-// RemoteHost returns the address of the peer without its port. It believes no header: behind
-// a proxy it is the proxy.
+// RemoteHost returns the address of the client without its port: the peer's, or what a trusted
+// proxy says of its client, see [Proxies].
 func RemoteHost(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

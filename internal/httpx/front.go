@@ -25,6 +25,7 @@ type Front struct {
 
 	Metrics *Metrics      // nil: nothing is counted
 	Stall   time.Duration // 0: DefaultStall
+	Proxies Proxies       // whose word about their clients' addresses is believed
 }
 
 // Wrap puts the front before next. Every read of the request's body and every write of the
@@ -36,6 +37,7 @@ func (f Front) Wrap(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
+		r = f.fromClient(r)
 		ex := &exchange{requestID: f.requestID(r)}
 		line := newDeadlines(w, r, f.Now, f.Stall)
 		ex.writer = &responseWriter{ResponseWriter: w, line: line}
@@ -55,6 +57,17 @@ func (f Front) Wrap(next http.Handler) http.Handler {
 		line.beforeFlush() // net/http still has to send what it has buffered
 		finished = true
 	})
+}
+
+// fromClient is the request with the address of the client, not that of a trusted proxy.
+func (f Front) fromClient(r *http.Request) *http.Request {
+	client := f.Proxies.client(r)
+	if client == r.RemoteAddr {
+		return r
+	}
+	from := *r
+	from.RemoteAddr = client
+	return &from
 }
 
 func (f Front) requestID(r *http.Request) string {

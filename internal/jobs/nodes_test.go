@@ -230,7 +230,7 @@ func TestJobOfAnEarlierClock(t *testing.T) {
 		w.db.cause(func(op string, _ []string) error {
 			if op == "take" {
 				if takes++; takes == 1 {
-					return w.db.DB.CreateJob(t.Context(), first, nil)
+					return w.db.Store.CreateJob(t.Context(), first, nil)
 				}
 			}
 			return nil

@@ -51,7 +51,7 @@ func (w *world) onDisk(texts ...string) []string {
 // erasures is how many erasures are still to be done.
 func (w *world) erasures() int {
 	w.t.Helper()
-	list, err := w.db.DB.Erasures(w.t.Context())
+	list, err := w.db.Store.Erasures(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}

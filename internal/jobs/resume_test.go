@@ -25,7 +25,7 @@ func (w *world) checkDone(s *jobs.Service, job *jobs.Job, names ...string) {
 	if diff := cmp.Diff(logOf("added", names...), w.output(s, job)); diff != "" {
 		w.t.Errorf("output (-want +got):\n%s", diff)
 	}
-	if parts, err := w.db.DB.OutputParts(w.t.Context(), job.Study, job.ID, 0, 1); err != nil || len(parts) > 0 {
+	if parts, err := w.db.Store.OutputParts(w.t.Context(), job.Study, job.ID, 0, 1); err != nil || len(parts) > 0 {
 		w.t.Errorf("the database keeps output of a job that has ended: %q, %v", parts, err)
 	}
 	if diff := cmp.Diff(names, w.people()); diff != "" {

@@ -115,7 +115,7 @@ func TestSubmitInVain(t *testing.T) {
 func (w *world) parts(s *jobs.Service, n int) *jobs.Job {
 	w.t.Helper()
 	job := w.submit(s, "read", w.ohio, numbered("A", n)...)
-	taken, err := w.db.DB.TakeJob(w.t.Context(), job.Study, job.ID, "old", 0, start)
+	taken, err := w.db.Store.TakeJob(w.t.Context(), job.Study, job.ID, "old", 0, start)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func (w *world) parts(s *jobs.Service, n int) *jobs.Job {
 			w.t.Fatal(err)
 		}
 	}
-	err = w.db.DB.FinishJob(w.t.Context(), job.Study, job.ID, taken.Lease, jobs.Ending{State: jobs.Completed, At: start})
+	err = w.db.Store.FinishJob(w.t.Context(), job.Study, job.ID, taken.Lease, jobs.Ending{State: jobs.Completed, At: start})
 	if err != nil {
 		w.t.Fatal(err)
 	}

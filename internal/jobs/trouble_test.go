@@ -15,12 +15,12 @@ import (
 	"rollcall/internal/fault"
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
-	"rollcall/internal/store/sqlite"
+	"rollcall/internal/store"
 )
 
 // troubled is the database with trouble.
 type troubled struct {
-	*sqlite.DB
+	store.Store
 
 	leases *leases // of all nodes
 
@@ -47,7 +47,7 @@ func (l *leases) last(study registry.StudyID, id uuid.UUID, token int64, d time.
 	l.all[id] = lease{study, token, time.Now().Add(d)}
 }
 
-func (l *leases) runOut(ctx context.Context, db *sqlite.DB) error {
+func (l *leases) runOut(ctx context.Context, db store.Store) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, held := range l.all {
@@ -88,34 +88,34 @@ func (d *troubled) Job(ctx context.Context, id uuid.UUID) (*jobs.Job, error) {
 	if err := d.ask("find"); err != nil {
 		return nil, err
 	}
-	return d.DB.Job(ctx, id)
+	return d.Store.Job(ctx, id)
 }
 
 func (d *troubled) UnfinishedJobs(ctx context.Context) ([]*jobs.Job, error) {
 	if err := d.ask("list"); err != nil {
 		return nil, err
 	}
-	if err := d.leases.runOut(ctx, d.DB); err != nil {
+	if err := d.leases.runOut(ctx, d.Store); err != nil {
 		return nil, err
 	}
-	return d.DB.UnfinishedJobs(ctx)
+	return d.Store.UnfinishedJobs(ctx)
 }
 
 func (d *troubled) CreateJob(ctx context.Context, job *jobs.Job, events []audit.Event) error {
 	if err := d.ask("create"); err != nil {
 		return err
 	}
-	return d.DB.CreateJob(ctx, job, events)
+	return d.Store.CreateJob(ctx, job, events)
 }
 
 func (d *troubled) TakeJob(ctx context.Context, study registry.StudyID, id uuid.UUID, node string, lease time.Duration, at time.Time) (*jobs.Job, error) {
 	if err := d.ask("take"); err != nil {
 		return nil, err
 	}
-	if err := d.leases.runOut(ctx, d.DB); err != nil {
+	if err := d.leases.runOut(ctx, d.Store); err != nil {
 		return nil, err
 	}
-	job, err := d.DB.TakeJob(ctx, study, id, node, lease, at)
+	job, err := d.Store.TakeJob(ctx, study, id, node, lease, at)
 	if err == nil {
 		d.leases.last(study, id, job.Lease, lease)
 	}
@@ -126,7 +126,7 @@ func (d *troubled) RenewJob(ctx context.Context, study registry.StudyID, id uuid
 	if err := d.ask("renew"); err != nil {
 		return err
 	}
-	err := d.DB.RenewJob(ctx, study, id, token, lease)
+	err := d.Store.RenewJob(ctx, study, id, token, lease)
 	if err == nil {
 		d.leases.last(study, id, token, lease)
 	}
@@ -137,14 +137,14 @@ func (d *troubled) ReleaseJob(ctx context.Context, study registry.StudyID, id uu
 	if err := d.ask("release"); err != nil {
 		return err
 	}
-	return d.DB.ReleaseJob(ctx, study, id, token)
+	return d.Store.ReleaseJob(ctx, study, id, token)
 }
 
 func (d *troubled) FinishJob(ctx context.Context, study registry.StudyID, id uuid.UUID, token int64, end jobs.Ending) error {
 	if err := d.ask("finish", string(end.State)); err != nil {
 		return err
 	}
-	err := d.DB.FinishJob(ctx, study, id, token, end)
+	err := d.Store.FinishJob(ctx, study, id, token, end)
 	if err == nil {
 		err = d.ask("finished")
 	}
@@ -155,42 +155,42 @@ func (d *troubled) FilesInUse(ctx context.Context, keys []string) (map[string]bo
 	if err := d.ask("in use"); err != nil {
 		return nil, err
 	}
-	return d.DB.FilesInUse(ctx, keys)
+	return d.Store.FilesInUse(ctx, keys)
 }
 
 func (d *troubled) Erasures(ctx context.Context) ([]registry.Erasure, error) {
 	if err := d.ask("erasures"); err != nil {
 		return nil, err
 	}
-	return d.DB.Erasures(ctx)
+	return d.Store.Erasures(ctx)
 }
 
 func (d *troubled) ReplaceOutput(ctx context.Context, study registry.StudyID, id uuid.UUID, old, fresh string) (bool, error) {
 	if err := d.ask("replace"); err != nil {
 		return false, err
 	}
-	return d.DB.ReplaceOutput(ctx, study, id, old, fresh)
+	return d.Store.ReplaceOutput(ctx, study, id, old, fresh)
 }
 
 func (d *troubled) EndErasure(ctx context.Context, study registry.StudyID, id uuid.UUID) error {
 	if err := d.ask("end erasure"); err != nil {
 		return err
 	}
-	return d.DB.EndErasure(ctx, study, id)
+	return d.Store.EndErasure(ctx, study, id)
 }
 
 func (d *troubled) OutputParts(ctx context.Context, study registry.StudyID, id uuid.UUID, from, limit int) ([][]byte, error) {
 	if err := d.ask("output", strconv.Itoa(limit)); err != nil {
 		return nil, err
 	}
-	return d.DB.OutputParts(ctx, study, id, from, limit)
+	return d.Store.OutputParts(ctx, study, id, from, limit)
 }
 
 func (d *troubled) InStudy(ctx context.Context, study registry.StudyID, fn func(context.Context, registry.Tx) error) error {
 	if err := d.ask("begin"); err != nil {
 		return err
 	}
-	err := d.DB.InStudy(ctx, study, func(ctx context.Context, tx registry.Tx) error { return fn(ctx, &troubledTx{tx, d}) })
+	err := d.Store.InStudy(ctx, study, func(ctx context.Context, tx registry.Tx) error { return fn(ctx, &troubledTx{tx, d}) })
 	if err == nil {
 		err = d.ask("commit")
 	}

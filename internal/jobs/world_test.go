@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -20,12 +19,14 @@ import (
 	"github.com/google/uuid"
 
 	"rollcall/internal/config"
+	"rollcall/internal/files"
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
-	"rollcall/internal/store/sqlite"
+	"rollcall/internal/store"
+	"rollcall/internal/store/enginetest"
 )
 
-// world is a job service on a database file of its own, with one study of two sites. It lives in
+// world is a job service on a database of its own, with one study of two sites. It lives in
 // a bubble of synctest: the time of backoffs passes at once, and a goroutine that outlives its
 // test fails it. The database is real; troubled is what goes wrong with it.
 type world struct {
@@ -51,52 +52,24 @@ type world struct {
 // jobs are submitted at the same time.
 var start = time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC)
 
-// inWorld runs a test in a world of its own.
+var engines = enginetest.Share()
+
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
+
+// inWorld runs a test in a world of its own, on each engine.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	fresh, err := pristine()
-	if err != nil {
-		t.Fatal(err)
-	}
-	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, fresh)) })
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		c := engine.Config(t) // made outside the bubble, by the real clock
+		synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, c)) })
+	})
 }
 
-// pristine is the file of a database with nothing in it. To make it takes far longer than most
-// tests here.
-var pristine = sync.OnceValues(func() (file []byte, err error) {
-	folder, err := os.MkdirTemp("", "jobs")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	path := filepath.Join(folder, "rollcall.db")
-	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Migrate: true})
-	if err == nil {
-		err = db.Close()
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
-
-func newWorld(t *testing.T, fresh []byte) *world {
+func newWorld(t *testing.T, c store.Config) *world {
 	t.Helper()
 	w := &world{t: t, folder: t.TempDir(), node: "node-1", log: &lockedBuffer{}, ended: make(chan string, 100)}
-	path := filepath.Join(t.TempDir(), "rollcall.db")
-	if err := os.WriteFile(path, fresh, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("close the database: %v", err)
-		}
-	})
+	db := enginetest.Open(t, c)
 	w.study = &registry.Study{
 		OID: "S_JUNO", GUID: uuid.New(), Identifier: "JUNO", Name: "Juno", Status: registry.Available, Participate: true,
 		IDMethod: registry.ManualIDs, IdentifierPrefix: "JN", BulkContract: registry.BulkCurrent,
@@ -105,23 +78,23 @@ func newWorld(t *testing.T, fresh []byte) *world {
 			{OID: "S_IOWA", Code: "IOWA", Name: "Iowa", Status: registry.Available},
 		},
 	}
-	err = db.Define(t.Context(), func(ctx context.Context, d config.Tx) error { return d.PutStudy(ctx, w.study) })
+	err := db.Define(t.Context(), func(ctx context.Context, d config.Tx) error { return d.PutStudy(ctx, w.study) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.ohio, w.iowa = w.study.Sites[0].ID, w.study.Sites[1].ID
-	w.db = &troubled{DB: db, leases: &leases{all: map[uuid.UUID]lease{}}}
+	w.db = &troubled{Store: db, leases: &leases{all: map[uuid.UUID]lease{}}}
 	if w.book, err = registry.NewCodeBook(bytes.Repeat([]byte{7}, registry.CodeKeySize)); err != nil {
 		t.Fatal(err)
 	}
 	var ticks atomic.Int64
 	w.clock = func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
 	w.registry = w.process()
-	files, err := jobs.OpenUploadDir(w.folder)
+	place, err := files.Open(t.Context(), files.Config{Dir: w.folder})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.store = &stubborn{Files: files}
+	w.store = &stubborn{Files: place}
 	return w
 }
 
@@ -133,7 +106,7 @@ func (w *world) process() *registry.Service {
 // beside is another node on the same database and files, with troubles of its own.
 func (w *world) beside(node string) *world {
 	other := &world{
-		t: w.t, db: &troubled{DB: w.db.DB, leases: w.db.leases}, clock: w.clock, book: w.book, folder: w.folder, node: node, log: w.log, ended: w.ended,
+		t: w.t, db: &troubled{Store: w.db.Store, leases: w.db.leases}, clock: w.clock, book: w.book, folder: w.folder, node: node, log: w.log, ended: w.ended,
 		store: &stubborn{Files: w.store.Files}, study: w.study, ohio: w.ohio, iowa: w.iowa,
 	}
 	other.registry = other.process()
@@ -276,7 +249,7 @@ func (w *world) awaitEnd() string {
 
 func (w *world) unfinished() int {
 	w.t.Helper()
-	list, err := w.db.DB.UnfinishedJobs(w.t.Context())
+	list, err := w.db.Store.UnfinishedJobs(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -286,7 +259,7 @@ func (w *world) unfinished() int {
 // stored reads the job as it is in the database.
 func (w *world) stored(job *jobs.Job) *jobs.Job {
 	w.t.Helper()
-	stored, err := w.db.DB.Job(w.t.Context(), job.ID)
+	stored, err := w.db.Store.Job(w.t.Context(), job.ID)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -31,72 +31,75 @@ func TestSurrogatesPaired(t *testing.T) {
 
 func TestTextsMayComeAsNumbersAndBooleans(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	tests := []struct{ name, json, want string }{
-		{"string", `"six"`, "six"}, {"integer", `6`, "6"}, {"its literal", `6.50`, "6.50"}, {"exponent", `1E+2`, "1E+2"},
-		{"beyond a double", `12345678901234567890123`, "12345678901234567890123"}, {"true", `true`, "true"}, {"false", `false`, "false"},
-		{"negative zero", `-0`, "-0"}, {"null", `null`, ""}, {"space is kept", `"  x "`, "  x "}, {"JSON in a string", `"{\"a\":[1]}"`, `{"a":[1]}`},
-		{"long", `"` + strings.Repeat("ü", 5000) + `"`, strings.Repeat("ü", 5000)},
-	}
-	for i, test := range tests {
-		got := w.put(fmt.Sprintf(`{"participantIdentifier":"T-%d","customFields":{"Note":%s}}`, i, test.json)).Result
-		if got.CustomFields["Note"] != test.want {
-			t.Errorf("%s: %q, want %q", test.name, got.CustomFields["Note"], test.want)
+	inWorlds(t, func(t *testing.T, w *world) {
+		tests := []struct{ name, json, want string }{
+			{"string", `"six"`, "six"}, {"integer", `6`, "6"}, {"its literal", `6.50`, "6.50"}, {"exponent", `1E+2`, "1E+2"},
+			{"beyond a double", `12345678901234567890123`, "12345678901234567890123"}, {"true", `true`, "true"}, {"false", `false`, "false"},
+			{"negative zero", `-0`, "-0"}, {"null", `null`, ""}, {"space is kept", `"  x "`, "  x "}, {"JSON in a string", `"{\"a\":[1]}"`, `{"a":[1]}`},
+			{"long", `"` + strings.Repeat("ü", 5000) + `"`, strings.Repeat("ü", 5000)},
 		}
-	}
-	got := w.put(`{"participantIdentifier":"T-0","demographics":{"postalCode":12345,"unsubscribedFromEmails":true,"unsubscribedFromSms":"FALSE"}}`).Result
-	if d := got.Demographics; d["postalCode"] != "12345" || d["unsubscribedFromEmails"] != "true" || d["unsubscribedFromSms"] != "false" {
-		t.Errorf("demographics: %v", d)
-	}
+		for i, test := range tests {
+			got := w.put(fmt.Sprintf(`{"participantIdentifier":"T-%d","customFields":{"Note":%s}}`, i, test.json)).Result
+			if got.CustomFields["Note"] != test.want {
+				t.Errorf("%s: %q, want %q", test.name, got.CustomFields["Note"], test.want)
+			}
+		}
+		got := w.put(`{"participantIdentifier":"T-0","demographics":{"postalCode":12345,"unsubscribedFromEmails":true,"unsubscribedFromSms":"FALSE"}}`).Result
+		if d := got.Demographics; d["postalCode"] != "12345" || d["unsubscribedFromEmails"] != "true" || d["unsubscribedFromSms"] != "false" {
+			t.Errorf("demographics: %v", d)
+		}
+	})
 }
 
 // TestWhatIsReadCanBeWrittenBack sends a participant back as it was read: nothing differs.
 func TestWhatIsReadCanBeWrittenBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.put(`{"participantIdentifier":"R-1","invitationStatus":"declined","institutionCode":"OHIO","excludeFromExport":true,
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.put(`{"participantIdentifier":"R-1","invitationStatus":"declined","institutionCode":"OHIO","excludeFromExport":true,
 		"demographics":{"email":"r@example.org","firstName":"R","middleName":"M","lastName":"L","dateOfBirth":"1990-01-31",
 		"preferredLanguage":"en","gender":"O","utcOffset":"-04:00","street1":"1","street2":"2","city":"C","state":"S","postalCode":"P",
 		"mobilePhone":"+49 30 123456","timeZone":"Europe/Berlin","unsubscribedFromEmails":"true","unsubscribedFromSms":false},
 		"customFields":{"Note":"n","Smoker":1,"Weight":1.5,"Consented":false,"SurgeryDate":"2021-08-10"}}`)
-	w.put(`{"participantIdentifier":"R-2"}`)
-	for _, name := range []string{"R-1", "R-2"} {
-		answer := w.send(myapp, "GET", juno+"/"+name, "", "")
-		if got := w.put(answer.Body.String()); got.ActionTaken != "none" {
-			t.Errorf("%s: %s, want none", name, got.ActionTaken)
+		w.put(`{"participantIdentifier":"R-2"}`)
+		for _, name := range []string{"R-1", "R-2"} {
+			answer := w.send(myapp, "GET", juno+"/"+name, "", "")
+			if got := w.put(answer.Body.String()); got.ActionTaken != "none" {
+				t.Errorf("%s: %s, want none", name, got.ActionTaken)
+			}
 		}
-	}
-	var read person
-	w.ask(http.StatusOK, "GET", juno+"/R-1", "", &read)
-	if len(read.Demographics) != len(demographics) {
-		t.Errorf("%d demographics, want all %d: %v", len(read.Demographics), len(demographics), read.Demographics)
-	}
+		var read person
+		w.ask(http.StatusOK, "GET", juno+"/R-1", "", &read)
+		if len(read.Demographics) != len(demographics) {
+			t.Errorf("%d demographics, want all %d: %v", len(read.Demographics), len(demographics), read.Demographics)
+		}
+	})
 }
 
 func TestWholeNamesAreSplitForNewPeopleAlone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	tests := []struct{ name, demographics, first, last string }{
-		{"two words", `"name":"John Doe"`, "John", "Doe"},
-		{"three words", `"name":" Another  Test Person "`, "Another  Test", "Person"},
-		{"one word", `"name":"Cher"`, "Cher", ""},
-		{"blank", `"name":"  "`, "", ""},
-		{"null", `"name":null`, "", ""},
-		{"no name at all", `"name":{"first":"x"}`, "", ""},
-		{"too long to be one", `"name":"` + strings.Repeat("x", 256) + ` y"`, "", ""},
-		{"names given", `"firstName":"A","name":"John Doe","lastName":"B"`, "A", "B"},
-		{"cleared is given", `"lastName":"","NAME":"John Doe"`, "John", ""},
-	}
-	for i, test := range tests {
-		id := fmt.Sprintf("N-%d", i)
-		got := w.put(fmt.Sprintf(`{"participantIdentifier":%q,"demographics":{%s}}`, id, test.demographics)).Result.Demographics
-		if got["firstName"] != test.first || got["lastName"] != test.last {
-			t.Errorf("%s: %q %q, want %q %q", test.name, got["firstName"], got["lastName"], test.first, test.last)
+	inWorlds(t, func(t *testing.T, w *world) {
+		tests := []struct{ name, demographics, first, last string }{
+			{"two words", `"name":"John Doe"`, "John", "Doe"},
+			{"three words", `"name":" Another  Test Person "`, "Another  Test", "Person"},
+			{"one word", `"name":"Cher"`, "Cher", ""},
+			{"blank", `"name":"  "`, "", ""},
+			{"null", `"name":null`, "", ""},
+			{"no name at all", `"name":{"first":"x"}`, "", ""},
+			{"too long to be one", `"name":"` + strings.Repeat("x", 256) + ` y"`, "", ""},
+			{"names given", `"firstName":"A","name":"John Doe","lastName":"B"`, "A", "B"},
+			{"cleared is given", `"lastName":"","NAME":"John Doe"`, "John", ""},
 		}
-		if again := w.put(fmt.Sprintf(`{"participantIdentifier":%q,"demographics":{"name":"Jane Roe"}}`, id)); again.ActionTaken != "none" {
-			t.Errorf("%s: a name for somebody known: %s, want none", test.name, again.ActionTaken)
+		for i, test := range tests {
+			id := fmt.Sprintf("N-%d", i)
+			got := w.put(fmt.Sprintf(`{"participantIdentifier":%q,"demographics":{%s}}`, id, test.demographics)).Result.Demographics
+			if got["firstName"] != test.first || got["lastName"] != test.last {
+				t.Errorf("%s: %q %q, want %q %q", test.name, got["firstName"], got["lastName"], test.first, test.last)
+			}
+			if again := w.put(fmt.Sprintf(`{"participantIdentifier":%q,"demographics":{"name":"Jane Roe"}}`, id)); again.ActionTaken != "none" {
+				t.Errorf("%s: a name for somebody known: %s, want none", test.name, again.ActionTaken)
+			}
 		}
-	}
+	})
 }
 
 func TestDeepBodies(t *testing.T) {

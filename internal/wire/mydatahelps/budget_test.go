@@ -12,73 +12,78 @@ import (
 
 	"rollcall/internal/access"
 	"rollcall/internal/fault"
+	"rollcall/internal/store/enginetest"
 )
 
 // TestBudgetUsedUp sends more requests than there are, at once, and counts those that were let
 // through.
 func TestBudgetUsedUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.RateLimit = 10 })
-	token := w.token(myapp)
-	var through, refused atomic.Int32
-	var clients sync.WaitGroup
-	for range 30 {
-		clients.Go(func() {
-			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, juno+"/nobody", nil)
-			r.Header.Set("Authorization", "Bearer "+token)
-			switch answer := w.answer(r); answer.Code {
-			case http.StatusNotFound:
-				through.Add(1)
-			case http.StatusTooManyRequests:
-				refused.Add(1)
-				h := answer.Header()
-				if h.Get("Retry-After") != "3300" || h.Get("RateLimit-Reset") != "3300" || h.Get("RateLimit-Remaining") != "0" {
-					t.Errorf("429 with %v", h)
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		w := newWorldOn(t, engine, func(c *Config) { c.RateLimit = 10 })
+		token := w.token(myapp)
+		var through, refused atomic.Int32
+		var clients sync.WaitGroup
+		for range 30 {
+			clients.Go(func() {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, juno+"/nobody", nil)
+				r.Header.Set("Authorization", "Bearer "+token)
+				switch answer := w.answer(r); answer.Code {
+				case http.StatusNotFound:
+					through.Add(1)
+				case http.StatusTooManyRequests:
+					refused.Add(1)
+					h := answer.Header()
+					if h.Get("Retry-After") != "3300" || h.Get("RateLimit-Reset") != "3300" || h.Get("RateLimit-Remaining") != "0" {
+						t.Errorf("429 with %v", h)
+					}
+				default:
+					t.Errorf("%s", statusAndBody(answer))
 				}
-			default:
-				t.Errorf("%s", statusAndBody(answer))
-			}
-		})
-	}
-	clients.Wait()
-	if through.Load() != 10 || refused.Load() != 20 {
-		t.Errorf("%d let through and %d refused, want 10 and 20", through.Load(), refused.Load())
-	}
-	for name, path := range map[string]string{"an unknown address": Prefix + "/nothing", "another endpoint": juno} {
-		if answer := w.send(myapp, "GET", path, "", ""); answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") == "" {
-			t.Errorf("%s: %s", name, statusAndBody(answer))
+			})
 		}
-	}
-	if answer := w.send(other, "GET", ceres, "", ""); answer.Code != http.StatusOK {
-		t.Errorf("another account: %s", statusAndBody(answer))
-	}
-	w.advance(55 * time.Minute)
-	if answer := w.send(myapp, "GET", juno, "", ""); answer.Code != http.StatusOK {
-		t.Errorf("in the next hour: %s", statusAndBody(answer))
-	}
+		clients.Wait()
+		if through.Load() != 10 || refused.Load() != 20 {
+			t.Errorf("%d let through and %d refused, want 10 and 20", through.Load(), refused.Load())
+		}
+		for name, path := range map[string]string{"an unknown address": Prefix + "/nothing", "another endpoint": juno} {
+			if answer := w.send(myapp, "GET", path, "", ""); answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") == "" {
+				t.Errorf("%s: %s", name, statusAndBody(answer))
+			}
+		}
+		if answer := w.send(other, "GET", ceres, "", ""); answer.Code != http.StatusOK {
+			t.Errorf("another account: %s", statusAndBody(answer))
+		}
+		w.advance(55 * time.Minute)
+		if answer := w.send(myapp, "GET", juno, "", ""); answer.Code != http.StatusOK {
+			t.Errorf("in the next hour: %s", statusAndBody(answer))
+		}
+	})
 }
 
 // TestBudgetOfThoseWithoutAToken is their address's: it holds at the token endpoint too.
 func TestBudgetOfThoseWithoutAToken(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.RateLimit = 3 })
-	for i, want := range []int{401, 400, 401, 429} {
-		method, path := http.MethodGet, juno
-		if i == 1 {
-			method, path = http.MethodPost, TokenPath
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		w := newWorldOn(t, engine, func(c *Config) { c.RateLimit = 3 })
+		for i, want := range []int{401, 400, 401, 429} {
+			method, path := http.MethodGet, juno
+			if i == 1 {
+				method, path = http.MethodPost, TokenPath
+			}
+			answer := w.send("", method, path, "", "")
+			if answer.Code != want {
+				t.Errorf("request %d: %s, want %d", i+1, statusAndBody(answer), want)
+			}
+			if got, want := answer.Header().Get("RateLimit-Remaining"), fmt.Sprint(max(2-i, 0)); got != want {
+				t.Errorf("request %d: %s left, want %s", i+1, got, want)
+			}
 		}
-		answer := w.send("", method, path, "", "")
-		if answer.Code != want {
-			t.Errorf("request %d: %s, want %d", i+1, statusAndBody(answer), want)
+		answer := w.send("", "POST", TokenPath, "application/x-www-form-urlencoded", tokenForm(w.assertion(myapp, nil)).Encode())
+		if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "3300" {
+			t.Errorf("token endpoint: %s %v", statusAndBody(answer), answer.Header())
 		}
-		if got, want := answer.Header().Get("RateLimit-Remaining"), fmt.Sprint(max(2-i, 0)); got != want {
-			t.Errorf("request %d: %s left, want %s", i+1, got, want)
-		}
-	}
-	answer := w.send("", "POST", TokenPath, "application/x-www-form-urlencoded", tokenForm(w.assertion(myapp, nil)).Encode())
-	if answer.Code != http.StatusTooManyRequests || answer.Header().Get("Retry-After") != "3300" {
-		t.Errorf("token endpoint: %s %v", statusAndBody(answer), answer.Header())
-	}
+	})
 }
 
 // TestBudgetWithoutDatabase: whom the database cannot count is told to come back, however it

@@ -202,48 +202,50 @@ func TestNothingLeaks(t *testing.T) {
 		}
 	}
 
-	w := newWorld(t)
-	personal := []string{"Wilhelmina", "wilhelmina@example.org", "5550001111", "Secretpath-1", "Privatekey"}
-	w.put(`{"participantIdentifier":"Secretpath-1","demographics":{"firstName":"Wilhelmina","email":"wilhelmina@example.org","mobilePhone":"5550001111"}}`)
-	for _, request := range []struct{ method, path, body string }{
-		{"GET", juno + "/Secretpath-1", ""},
-		{"GET", juno + "?query=Wilhelmina&demographicField.Email=wilhelmina@example.org", ""},
-		{"PUT", juno, `{"participantIdentifier":"X","demographics":{"email":"wilhelmina@example.org"}}`},
-		{"PUT", juno, `{"participantIdentifier":"X","customFields":{"wilhelmina@example.org":"Privatekey value"}}`},
-		{"GET", juno + "?customField.wilhelmina@example.org=1", ""},
-		{"PUT", juno, `{"participantIdentifier":"X","demographics":{"mobilePhone":"5550001111 Privatekey"}}`},
-		{"PUT", juno, `{"Wilhelmina": `},
-		{"DELETE", juno + "/Secretpath-1", ""},
-	} {
-		w.send(myapp, request.method, request.path, "application/json", request.body)
-	}
-	log := w.log.String()
-	if strings.Count(log, "\n") < 8 {
-		t.Fatalf("the log has too few records to tell anything:\n%s", log)
-	}
-	for _, value := range append(personal, w.token(myapp)) {
-		if strings.Contains(log, value) {
-			t.Errorf("the log holds %q:\n%s", value, log)
+	inWorlds(t, func(t *testing.T, w *world) {
+		personal := []string{"Wilhelmina", "wilhelmina@example.org", "5550001111", "Secretpath-1", "Privatekey"}
+		w.put(`{"participantIdentifier":"Secretpath-1","demographics":{"firstName":"Wilhelmina","email":"wilhelmina@example.org","mobilePhone":"5550001111"}}`)
+		for _, request := range []struct{ method, path, body string }{
+			{"GET", juno + "/Secretpath-1", ""},
+			{"GET", juno + "?query=Wilhelmina&demographicField.Email=wilhelmina@example.org", ""},
+			{"PUT", juno, `{"participantIdentifier":"X","demographics":{"email":"wilhelmina@example.org"}}`},
+			{"PUT", juno, `{"participantIdentifier":"X","customFields":{"wilhelmina@example.org":"Privatekey value"}}`},
+			{"GET", juno + "?customField.wilhelmina@example.org=1", ""},
+			{"PUT", juno, `{"participantIdentifier":"X","demographics":{"mobilePhone":"5550001111 Privatekey"}}`},
+			{"PUT", juno, `{"Wilhelmina": `},
+			{"DELETE", juno + "/Secretpath-1", ""},
+		} {
+			w.send(myapp, request.method, request.path, "application/json", request.body)
 		}
-	}
+		log := w.log.String()
+		if strings.Count(log, "\n") < 8 {
+			t.Fatalf("the log has too few records to tell anything:\n%s", log)
+		}
+		for _, value := range append(personal, w.token(myapp)) {
+			if strings.Contains(log, value) {
+				t.Errorf("the log holds %q:\n%s", value, log)
+			}
+		}
+	})
 }
 
 func TestFailuresOfTheDatabaseAreNotTheClients(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.token(myapp)
-	if err := w.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for _, request := range []struct{ method, path, body string }{
-		{"GET", juno, ""}, {"PUT", juno, `{"participantIdentifier":"X"}`}, {"GET", juno + "/X", ""},
-	} {
-		answer := w.send(myapp, request.method, request.path, "application/json", request.body)
-		if answer.Code < 500 || strings.Contains(answer.Body.String(), "sql") {
-			t.Errorf("%s %s: %s, want a 5xx that says nothing", request.method, request.path, statusAndBody(answer))
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.token(myapp)
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
 		}
-		if answer.Header().Get("RateLimit-Limit") == "" {
-			t.Errorf("%s %s: no budget told", request.method, request.path)
+		for _, request := range []struct{ method, path, body string }{
+			{"GET", juno, ""}, {"PUT", juno, `{"participantIdentifier":"X"}`}, {"GET", juno + "/X", ""},
+		} {
+			answer := w.send(myapp, request.method, request.path, "application/json", request.body)
+			if answer.Code < 500 || strings.Contains(answer.Body.String(), "sql") {
+				t.Errorf("%s %s: %s, want a 5xx that says nothing", request.method, request.path, statusAndBody(answer))
+			}
+			if answer.Header().Get("RateLimit-Limit") == "" {
+				t.Errorf("%s %s: no budget told", request.method, request.path)
+			}
 		}
-	}
+	})
 }

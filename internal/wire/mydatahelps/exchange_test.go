@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/internal/store/enginetest"
 )
 
 var update = flag.Bool("update", false, "write the responses of the recorded exchanges anew")
@@ -58,8 +60,9 @@ func formatExchanges(comment string, sections []section) string {
 	return b.String()
 }
 
-// TestExchanges plays every recorded exchange against the real handlers, and holds each answer
-// to the API description too.
+// TestExchanges plays every recorded exchange against the real handlers on each engine, which
+// have to answer the same, and holds each answer to the API description too. The responses are
+// written anew with the answers of the first engine.
 func TestExchanges(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "exchanges", "*.txtar"))
@@ -74,24 +77,26 @@ func TestExchanges(t *testing.T) {
 				t.Fatal(err)
 			}
 			comment, want := parseExchanges(string(text))
-			got := play(t, want)
 			if *update {
-				if err := os.WriteFile(file, []byte(formatExchanges(comment, got)), 0o644); err != nil {
+				want = play(t, engines.SQLite(), want)
+				if err := os.WriteFile(file, []byte(formatExchanges(comment, want)), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				return
 			}
-			if diff := cmp.Diff(formatExchanges("", want), formatExchanges("", got)); diff != "" {
-				t.Errorf("%s (-recorded +answered):\n%s", file, diff)
-			}
+			engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+				got := play(t, engine, want)
+				if diff := cmp.Diff(formatExchanges("", want), formatExchanges("", got)); diff != "" {
+					t.Errorf("%s (-recorded +answered):\n%s", file, diff)
+				}
+			})
 		})
 	}
 }
 
 // play plays the acts and requests, and answers the sections with the responses as they are.
-func play(t *testing.T, sections []section) []section {
+func play(t *testing.T, engine enginetest.Engine, sections []section) []section {
 	t.Helper()
-	w := newWorld(t, func(c *Config) { c.RateLimit = 100 })
+	w := newWorldOn(t, engine, func(c *Config) { c.RateLimit = 100 })
 	spec := loadSpec(t)
 	var got []section
 	for _, s := range sections {

@@ -52,13 +52,14 @@ func TestParseParams(t *testing.T) {
 // TestManyFilters has a query with as many filters as may be sent go through to the database.
 func TestManyFilters(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.put(`{"participantIdentifier":"P-1","customFields":{"Note":"x"},"demographics":{"city":"y"}}`)
-	filters := strings.Repeat("customField.Note=x&demographicField.City=Y&", maxParams/2)
-	if got := w.list(filters).names(); got != "P-1" {
-		t.Errorf("found %q, want P-1", got)
-	}
-	w.ask(http.StatusBadRequest, "GET", juno+"?"+filters+"query=x", "", nil)
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.put(`{"participantIdentifier":"P-1","customFields":{"Note":"x"},"demographics":{"city":"y"}}`)
+		filters := strings.Repeat("customField.Note=x&demographicField.City=Y&", maxParams/2)
+		if got := w.list(filters).names(); got != "P-1" {
+			t.Errorf("found %q, want P-1", got)
+		}
+		w.ask(http.StatusBadRequest, "GET", juno+"?"+filters+"query=x", "", nil)
+	})
 }
 
 // FuzzParams has any query string asked: it is understood or refused, never our failure, and

@@ -30,6 +30,7 @@ import (
 	"rollcall/internal/registry"
 	"rollcall/internal/segment"
 	"rollcall/internal/store"
+	"rollcall/internal/store/enginetest"
 )
 
 const (
@@ -84,22 +85,26 @@ func (b *lockedBuffer) String() string {
 	return b.buf.String()
 }
 
-// newWorld makes a world. The options may change what the API is made of.
+// inWorlds runs a test in a world on each engine.
+func inWorlds(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) { test(t, newWorldOn(t, engine)) })
+}
+
+// newWorld makes a world on the engine whose databases are made fastest.
 func newWorld(t testing.TB, options ...func(*Config)) *world {
+	t.Helper()
+	return newWorldOn(t, engines.SQLite(), options...)
+}
+
+// newWorldOn makes a world. The options may change what the API is made of.
+func newWorldOn(t testing.TB, engine enginetest.Engine, options ...func(*Config)) *world {
 	t.Helper()
 	w := &world{
 		t: t, log: &lockedBuffer{}, tokens: map[string]string{},
 		now: time.Date(2026, time.March, 4, 9, 5, 0, 123_456_000, time.UTC),
 	}
-	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{DataDir: t.TempDir(), Migrate: true}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Errorf("close store: %v", err)
-		}
-	})
+	w.db = engine.Open(t)
 	w.define()
 	codes, err := registry.NewCodeBook(w.key("access codes", registry.CodeKeySize))
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"rollcall/internal/httpx"
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
+	"rollcall/internal/store/enginetest"
 )
 
 // wantLog compares a job's log with the lines that are to follow its header.
@@ -35,15 +36,16 @@ func wantLog(t *testing.T, got string, want ...string) {
 // a blank line (reference, OpenClinica 2, CSV rules).
 func TestShortOrBlankRowDoesNotEndTheImport(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	log := w.bulk(boston, "ParticipantID,firstName,lastName\nP-1,A,B\nP-2,A\n\n  \nP-3,A,B\nP-4\nP-5,,\n")
-	wantLog(t, log,
-		"1,P-1,SS_P1,,AVAILABLE,Success",
-		"2,P-2,,,Failed,errorCode.malformedRecord",
-		"5,P-3,SS_P3,,AVAILABLE,Success",
-		"6,P-4,,,Failed,errorCode.malformedRecord",
-		"7,P-5,SS_P5,,AVAILABLE,Success",
-	)
+	inWorlds(t, func(t *testing.T, w *world) {
+		log := w.bulk(boston, "ParticipantID,firstName,lastName\nP-1,A,B\nP-2,A\n\n  \nP-3,A,B\nP-4\nP-5,,\n")
+		wantLog(t, log,
+			"1,P-1,SS_P1,,AVAILABLE,Success",
+			"2,P-2,,,Failed,errorCode.malformedRecord",
+			"5,P-3,SS_P3,,AVAILABLE,Success",
+			"6,P-4,,,Failed,errorCode.malformedRecord",
+			"7,P-5,SS_P5,,AVAILABLE,Success",
+		)
+	})
 }
 
 // The original refuses a file of more than 8 KB if the line around its 8,192nd character has
@@ -51,23 +53,24 @@ func TestShortOrBlankRowDoesNotEndTheImport(t *testing.T) {
 func TestFileOver8KBWithEmptyCellsIsAccepted(t *testing.T) {
 	t.Parallel()
 	const people = 1500 // more than one chunk of a job
-	w := newWorld(t)
-	var file strings.Builder
-	file.WriteString("ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n")
-	for i := range people {
-		fmt.Fprintf(&file, "P-%04d,,,,,\n", i)
-	}
-	log := w.bulk(boston, file.String())
-	if got := strings.Count(log, ",AVAILABLE,Success\n"); got != people {
-		t.Errorf("%d rows succeeded of %d", got, people)
-	}
-	if got := len(w.participants("S_JUNO(PROD)")); got != people {
-		t.Errorf("%d participants, want %d", got, people)
-	}
-	lines := strings.Split(log, "\n")
-	if want := fmt.Sprintf("%d,P-%04d,", people, people-1); !strings.HasPrefix(lines[len(lines)-2], want) {
-		t.Errorf("last line %q, want %s...: the log is in the file's order", lines[len(lines)-2], want)
-	}
+	inWorlds(t, func(t *testing.T, w *world) {
+		var file strings.Builder
+		file.WriteString("ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n")
+		for i := range people {
+			fmt.Fprintf(&file, "P-%04d,,,,,\n", i)
+		}
+		log := w.bulk(boston, file.String())
+		if got := strings.Count(log, ",AVAILABLE,Success\n"); got != people {
+			t.Errorf("%d rows succeeded of %d", got, people)
+		}
+		if got := len(w.participants("S_JUNO(PROD)")); got != people {
+			t.Errorf("%d participants, want %d", got, people)
+		}
+		lines := strings.Split(log, "\n")
+		if want := fmt.Sprintf("%d,P-%04d,", people, people-1); !strings.HasPrefix(lines[len(lines)-2], want) {
+			t.Errorf("last line %q, want %s...: the log is in the file's order", lines[len(lines)-2], want)
+		}
+	})
 }
 
 func TestBulkFiles(t *testing.T) {
@@ -135,19 +138,20 @@ func TestBulkFiles(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
-			wantLog(t, w.bulk(boston, tt.file), tt.want...)
-			var people []string
-			for _, p := range w.participants("S_JUNO(PROD)") {
-				d := p.Details
-				people = append(people, strings.Join([]string{p.Identifier, d[registry.FirstName], d[registry.LastName], d[registry.SecondaryID]}, "|"))
-			}
-			if diff := cmp.Diff(tt.people, people); diff != "" {
-				t.Errorf("participants (-want +got):\n%s", diff)
-			}
-			if left := w.storedUploads(); len(left) > 0 {
-				t.Errorf("uploads were left behind: %v", left)
-			}
+			inWorlds(t, func(t *testing.T, w *world) {
+				wantLog(t, w.bulk(boston, tt.file), tt.want...)
+				var people []string
+				for _, p := range w.participants("S_JUNO(PROD)") {
+					d := p.Details
+					people = append(people, strings.Join([]string{p.Identifier, d[registry.FirstName], d[registry.LastName], d[registry.SecondaryID]}, "|"))
+				}
+				if diff := cmp.Diff(tt.people, people); diff != "" {
+					t.Errorf("participants (-want +got):\n%s", diff)
+				}
+				if left := w.storedUploads(); len(left) > 0 {
+					t.Errorf("uploads were left behind: %v", left)
+				}
+			})
 		})
 	}
 }
@@ -155,74 +159,78 @@ func TestBulkFiles(t *testing.T) {
 // What a bulk file says comes out of the extract as it went in, whatever it looks like.
 func TestExtractIsExact(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	want := [][]string{
-		{"=1+1", "@SUM(A1)", "-2", "a+b@example.com", "+1 5557778888", "=cmd|'/C calc'!A0"},
-		{"Žofie", "O'Hara, \"Kit\"", "two\nlines", "", "", ""},
-	}
-	var file strings.Builder
-	lines := csv.NewWriter(&file)
-	if err := lines.WriteAll(append([][]string{{"ParticipantID", "firstName", "lastName", "emailAddress", "phoneNumber", "identifier"}}, want...)); err != nil {
-		t.Fatal(err)
-	}
-	w.bulk(boston, file.String())
-	got, err := csv.NewReader(strings.NewReader(w.extract("carla", boston, ""))).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got[1:]); diff != "" {
-		t.Errorf("extract (-sent +extracted):\n%s", diff)
-	}
+	inWorlds(t, func(t *testing.T, w *world) {
+		want := [][]string{
+			{"=1+1", "@SUM(A1)", "-2", "a+b@example.com", "+1 5557778888", "=cmd|'/C calc'!A0"},
+			{"Žofie", "O'Hara, \"Kit\"", "two\nlines", "", "", ""},
+		}
+		var file strings.Builder
+		lines := csv.NewWriter(&file)
+		if err := lines.WriteAll(append([][]string{{"ParticipantID", "firstName", "lastName", "emailAddress", "phoneNumber", "identifier"}}, want...)); err != nil {
+			t.Fatal(err)
+		}
+		w.bulk(boston, file.String())
+		got, err := csv.NewReader(strings.NewReader(w.extract("carla", boston, ""))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got[1:]); diff != "" {
+			t.Errorf("extract (-sent +extracted):\n%s", diff)
+		}
+	})
 }
 
 func TestJobNamesTheIgnoredColumns(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	job := w.upload(boston, "", "fullDob,ParticipantID,\" Shoe, size \",,Gender\n1980-01-01,P-1,44,,F\n")
-	var got struct{ IgnoredColumns []string }
-	if err := json.Unmarshal(w.send("dana", "GET", jobPaths+job, "", "").Body.Bytes(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{"fullDob", "Shoe, size", "Gender"}, got.IgnoredColumns); diff != "" {
-		t.Errorf("ignored columns (-want +got):\n%s", diff)
-	}
+	inWorlds(t, func(t *testing.T, w *world) {
+		job := w.upload(boston, "", "fullDob,ParticipantID,\" Shoe, size \",,Gender\n1980-01-01,P-1,44,,F\n")
+		var got struct{ IgnoredColumns []string }
+		if err := json.Unmarshal(w.send("dana", "GET", jobPaths+job, "", "").Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"fullDob", "Shoe, size", "Gender"}, got.IgnoredColumns); diff != "" {
+			t.Errorf("ignored columns (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // No contact data reaches the log of a job or the server's log, whether a record fails or not.
 func TestLogsHoldNoContactData(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	log := w.bulk(boston, "ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n"+
-		"P-1,Wilhelmina,Harker,wilhelmina@example.com,+1 5557771234,secret-id\n"+
-		"P-2,Wilhelmina,Harker,wilhelmina.example.com,+1 5557771234,secret-id\n"+
-		"P-3,Wilhelmina,Harker,wilhelmina@example.com,5557771234,secret-id\n"+
-		"P-4,Wilhelmina,Harker,wilhelmina@example.com\n"+
-		"P-5,\"Wilhelmina,Harker,wilhelmina@example.com,+1 5557771234,secret-id\n")
-	w.extract("carla", boston, "?register=y")
-	w.send("dana", "POST", boston+"/participants", jsonType, `{"subjectKey":"P-9","emailAddress":"wilhelmina"}`)
-	for where, text := range map[string]string{"the job's log": log, "the server's log": w.log.String()} {
-		for _, value := range []string{"ilhelmina", "Harker", "example.com", "5557771234", "secret-id"} {
-			if strings.Contains(text, value) {
-				t.Errorf("%s holds %q:\n%s", where, value, text)
+	inWorlds(t, func(t *testing.T, w *world) {
+		log := w.bulk(boston, "ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n"+
+			"P-1,Wilhelmina,Harker,wilhelmina@example.com,+1 5557771234,secret-id\n"+
+			"P-2,Wilhelmina,Harker,wilhelmina.example.com,+1 5557771234,secret-id\n"+
+			"P-3,Wilhelmina,Harker,wilhelmina@example.com,5557771234,secret-id\n"+
+			"P-4,Wilhelmina,Harker,wilhelmina@example.com\n"+
+			"P-5,\"Wilhelmina,Harker,wilhelmina@example.com,+1 5557771234,secret-id\n")
+		w.extract("carla", boston, "?register=y")
+		w.send("dana", "POST", boston+"/participants", jsonType, `{"subjectKey":"P-9","emailAddress":"wilhelmina"}`)
+		for where, text := range map[string]string{"the job's log": log, "the server's log": w.log.String()} {
+			for _, value := range []string{"ilhelmina", "Harker", "example.com", "5557771234", "secret-id"} {
+				if strings.Contains(text, value) {
+					t.Errorf("%s holds %q:\n%s", where, value, text)
+				}
 			}
 		}
-	}
+	})
 }
 
 // The log's ParticipantID is the text as sent, or the identifier that was generated.
 func TestLogNamesTheIdentifier(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	wantLog(t, w.bulk(boston, "ParticipantID\nAbC\naBc\n\"a,\"\"b\"\"\"\n\"two\nlines\"\n<b>\n"),
-		"1,AbC,SS_ABC,,AVAILABLE,Success", "2,aBc,SS_ABC,,AVAILABLE,Success",
-		`3,"a,""b""",SS_AB,,AVAILABLE,Success`, "4,\"two\nlines\",SS_TWOLINES,,AVAILABLE,Success",
-		"5,<b>,,,Failed,errorCode.participantIDContainsUnsupportedHTMLCharacter",
-	)
-	const leeds = "/pages/auth/api/clinicaldata/studies/S_CERES(TEST)/sites/S_LEEDS(TEST)"
-	wantLog(t, w.bulk(leeds, "ParticipantID,firstName\n,A\nleeds-001,B\n,C\n"),
-		"1,LEEDS-001,SS_LEEDS001,,AVAILABLE,Success", "2,leeds-001,SS_LEEDS001,,AVAILABLE,Success",
-		"3,LEEDS-002,SS_LEEDS002,,AVAILABLE,Success",
-	)
+	inWorlds(t, func(t *testing.T, w *world) {
+		wantLog(t, w.bulk(boston, "ParticipantID\nAbC\naBc\n\"a,\"\"b\"\"\"\n\"two\nlines\"\n<b>\n"),
+			"1,AbC,SS_ABC,,AVAILABLE,Success", "2,aBc,SS_ABC,,AVAILABLE,Success",
+			`3,"a,""b""",SS_AB,,AVAILABLE,Success`, "4,\"two\nlines\",SS_TWOLINES,,AVAILABLE,Success",
+			"5,<b>,,,Failed,errorCode.participantIDContainsUnsupportedHTMLCharacter",
+		)
+		const leeds = "/pages/auth/api/clinicaldata/studies/S_CERES(TEST)/sites/S_LEEDS(TEST)"
+		wantLog(t, w.bulk(leeds, "ParticipantID,firstName\n,A\nleeds-001,B\n,C\n"),
+			"1,LEEDS-001,SS_LEEDS001,,AVAILABLE,Success", "2,leeds-001,SS_LEEDS001,,AVAILABLE,Success",
+			"3,LEEDS-002,SS_LEEDS002,,AVAILABLE,Success",
+		)
+	})
 }
 
 // gate holds reads of uploads up past a number of bytes, and then lets them go on or fail.
@@ -282,43 +290,45 @@ func longFile() string {
 
 func TestDeletedWhileRunning(t *testing.T) {
 	t.Parallel()
-	opened := make(chan struct{})
-	g := &gate{after: 12_000, reached: make(chan struct{}), open: opened}
-	w := newWorld(t, func(c *jobs.Config) { g.Files, c.Files = c.Files, g })
-	job := w.upload(boston, "", longFile())
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		opened := make(chan struct{})
+		g := &gate{after: 12_000, reached: make(chan struct{}), open: opened}
+		w := newWorldOn(t, engine, func(c *jobs.Config) { g.Files, c.Files = c.Files, g })
+		job := w.upload(boston, "", longFile())
 
-	ctx, stop := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- w.jobs.Run(ctx) }() // ends with ctx, and is waited for below
-	<-g.reached
-	if got := errorAnswer(w.send("dana", "GET", jobPaths+job+"/downloadFile", "", "")); got != "409 jobInProgress" {
-		t.Errorf("download while running: %s", got)
-	}
-	written := len(w.participants("S_JUNO(PROD)"))
-	if written == 0 {
-		t.Error("no chunk was written before the job was held up")
-	}
-	if answer := w.send("dana", "DELETE", jobPaths+job, "", ""); answer.Code != 200 || answer.Body.Len() > 0 {
-		t.Errorf("delete: %d %s", answer.Code, answer.Body)
-	}
-	close(opened)
-	// Jobs of a site follow each other, so the next one ends after the deleted one has.
-	next := w.upload(boston, "", "ParticipantID\nNEXT\n")
-	<-w.ended
-	stop()
-	if err := <-ran; err != nil {
-		t.Fatal(err)
-	}
-	wantLog(t, w.download("dana", next), "1,NEXT,SS_NEXT,,AVAILABLE,Success")
-	if got := len(w.participants("S_JUNO(PROD)")); got != written+1 {
-		t.Errorf("%d participants, want the %d from before the deletion and 1", got, written)
-	}
-	if got := errorAnswer(w.send("dana", "GET", jobPaths+job+"/downloadFile", "", "")); got != "404 invalidUuid" {
-		t.Errorf("download after deletion: %s", got)
-	}
-	if left := w.storedUploads(); len(left) > 0 {
-		t.Errorf("uploads were left behind: %v", left)
-	}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- w.jobs.Run(ctx) }() // ends with ctx, and is waited for below
+		<-g.reached
+		if got := errorAnswer(w.send("dana", "GET", jobPaths+job+"/downloadFile", "", "")); got != "409 jobInProgress" {
+			t.Errorf("download while running: %s", got)
+		}
+		written := len(w.participants("S_JUNO(PROD)"))
+		if written == 0 {
+			t.Error("no chunk was written before the job was held up")
+		}
+		if answer := w.send("dana", "DELETE", jobPaths+job, "", ""); answer.Code != 200 || answer.Body.Len() > 0 {
+			t.Errorf("delete: %d %s", answer.Code, answer.Body)
+		}
+		close(opened)
+		// Jobs of a site follow each other, so the next one ends after the deleted one has.
+		next := w.upload(boston, "", "ParticipantID\nNEXT\n")
+		<-w.ended
+		stop()
+		if err := <-ran; err != nil {
+			t.Fatal(err)
+		}
+		wantLog(t, w.download("dana", next), "1,NEXT,SS_NEXT,,AVAILABLE,Success")
+		if got := len(w.participants("S_JUNO(PROD)")); got != written+1 {
+			t.Errorf("%d participants, want the %d from before the deletion and 1", got, written)
+		}
+		if got := errorAnswer(w.send("dana", "GET", jobPaths+job+"/downloadFile", "", "")); got != "404 invalidUuid" {
+			t.Errorf("download after deletion: %s", got)
+		}
+		if left := w.storedUploads(); len(left) > 0 {
+			t.Errorf("uploads were left behind: %v", left)
+		}
+	})
 }
 
 // A file that is long runs of blank lines, or of long records, is worked off in many chunks of

@@ -15,6 +15,7 @@ import (
 
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
+	"rollcall/internal/store/enginetest"
 	"rollcall/internal/store/trail"
 )
 
@@ -51,55 +52,56 @@ func (w *world) found(texts ...string) []string {
 // that there was somebody, and who did what when, is still told.
 func TestErasureLeavesNoPersonalValue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	const study = "S_JUNO(PROD)"
-	personal := []string{
-		"jUno-Zeph", "SS_JUNOZEPH", "Renamed-Zeph", "Zephyrine", "Quillfeather", "zq@quill.example", "5550199777", "MRN-424242",
-	}
-	added := w.upload(boston, "?register=y", "ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n"+
-		" jUno-Zeph ,Zephyrine,Quillfeather,zq@quill.example,+1 5550199777,MRN-424242\n"+
-		"STAYS,Bo,Diddley,bo@stays.example,,\n"+
-		"JUNO-ZEPH,,,no address,,\n")
-	w.runJobs()
-	first := w.extractJob("?register=y")
-	c := registry.Change{Profile: registry.MyDataHelps(), Identifier: "Renamed-Zeph", Place: registry.Place{}}
-	c.ID = w.find(study, "juno-zeph").ID
-	w.change(study, c)
-	second := w.extractJob("")
-	if diff := cmp.Diff(personal, w.found(personal...)); diff != "" {
-		t.Fatalf("before the erasure (-want +held):\n%s", diff)
-	}
-
-	w.advance(time.Hour)
-	w.change(study, registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), ID: c.ID})
-	if got := w.download("carla", first); strings.Contains(got, "Zephyrine") || !strings.Contains(got, "\nSTAYS,") {
-		t.Errorf("extract, before the files are rewritten:\n%s", got)
-	}
-	w.runErasures()
-
-	if held := w.found(personal...); held != nil {
-		t.Errorf("files still hold %q", held)
-	}
-	if held := w.found("bo@stays.example"); held == nil {
-		t.Error("files hold nothing of the other")
-	}
-	wantLog(t, w.download("dana", added),
-		"1,,,,AVAILABLE,Success", "2,STAYS,SS_STAYS,Created,AVAILABLE,Success", "3,,,,Failed,errorCode.invalidEmailAddress")
-	for _, job := range []string{first, second} {
-		if text := w.download("carla", job); bytes.Count([]byte(text), []byte("\n")) != 2 || !bytes.Contains([]byte(text), []byte("\nSTAYS,")) {
-			t.Errorf("extract:\n%s", text)
+	inWorlds(t, func(t *testing.T, w *world) {
+		const study = "S_JUNO(PROD)"
+		personal := []string{
+			"jUno-Zeph", "SS_JUNOZEPH", "Renamed-Zeph", "Zephyrine", "Quillfeather", "zq@quill.example", "5550199777", "MRN-424242",
 		}
-	}
-	w.wantErasedTrail(study, c.ID,
-		"09:05 dana participant added", "09:05 dana participate registered", "09:05 carla access code read",
-		"09:05 staff participant updated", "10:05 staff participant deleted")
-	page, err := w.registry.Query(t.Context(), w.study(study).ID, &registry.Query{Text: "quillfeather", TextInCustom: true, Limit: 1})
-	if err != nil || page.Total != 0 {
-		t.Errorf("search finds %d, %v", page.Total, err)
-	}
-	again := registry.Change{Profile: registry.MyDataHelps(), Identifier: "jUno-Zeph"}
-	again.Edits.Set(registry.Email, "zq@quill.example")
-	w.change(study, again) // identifier and contacts are free
+		added := w.upload(boston, "?register=y", "ParticipantID,firstName,lastName,emailAddress,phoneNumber,identifier\n"+
+			" jUno-Zeph ,Zephyrine,Quillfeather,zq@quill.example,+1 5550199777,MRN-424242\n"+
+			"STAYS,Bo,Diddley,bo@stays.example,,\n"+
+			"JUNO-ZEPH,,,no address,,\n")
+		w.runJobs()
+		first := w.extractJob("?register=y")
+		c := registry.Change{Profile: registry.MyDataHelps(), Identifier: "Renamed-Zeph", Place: registry.Place{}}
+		c.ID = w.find(study, "juno-zeph").ID
+		w.change(study, c)
+		second := w.extractJob("")
+		if diff := cmp.Diff(personal, w.found(personal...)); diff != "" {
+			t.Fatalf("before the erasure (-want +held):\n%s", diff)
+		}
+
+		w.advance(time.Hour)
+		w.change(study, registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), ID: c.ID})
+		if got := w.download("carla", first); strings.Contains(got, "Zephyrine") || !strings.Contains(got, "\nSTAYS,") {
+			t.Errorf("extract, before the files are rewritten:\n%s", got)
+		}
+		w.runErasures()
+
+		if held := w.found(personal...); held != nil {
+			t.Errorf("files still hold %q", held)
+		}
+		if held := w.found("bo@stays.example"); held == nil {
+			t.Error("files hold nothing of the other")
+		}
+		wantLog(t, w.download("dana", added),
+			"1,,,,AVAILABLE,Success", "2,STAYS,SS_STAYS,Created,AVAILABLE,Success", "3,,,,Failed,errorCode.invalidEmailAddress")
+		for _, job := range []string{first, second} {
+			if text := w.download("carla", job); bytes.Count([]byte(text), []byte("\n")) != 2 || !bytes.Contains([]byte(text), []byte("\nSTAYS,")) {
+				t.Errorf("extract:\n%s", text)
+			}
+		}
+		w.wantErasedTrail(study, c.ID,
+			"09:05 dana participant added", "09:05 dana participate registered", "09:05 carla access code read",
+			"09:05 staff participant updated", "10:05 staff participant deleted")
+		page, err := w.registry.Query(t.Context(), w.study(study).ID, &registry.Query{Text: "quillfeather", TextInCustom: true, Limit: 1})
+		if err != nil || page.Total != 0 {
+			t.Errorf("search finds %d, %v", page.Total, err)
+		}
+		again := registry.Change{Profile: registry.MyDataHelps(), Identifier: "jUno-Zeph"}
+		again.Edits.Set(registry.Email, "zq@quill.example")
+		w.change(study, again) // identifier and contacts are free
+	})
 }
 
 // extractJob has Boston's participants extracted, and answers the job's uuid.
@@ -151,23 +153,25 @@ func (w *world) wantErasedTrail(study string, id registry.ID, want ...string) {
 // Who is erased while an extract is under way is not in it, even if it was read before.
 func TestErasureDuringExtract(t *testing.T) {
 	t.Parallel()
-	var between func()
-	w := newWorld(t, func(c *jobs.Config) {
-		c.Kinds[ExtractKind] = slowExtractor{c.Kinds[ExtractKind], func() { between() }}
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		var between func()
+		w := newWorldOn(t, engine, func(c *jobs.Config) {
+			c.Kinds[ExtractKind] = slowExtractor{c.Kinds[ExtractKind], func() { between() }}
+		})
+		w.bulk(boston, "ParticipantID,firstName\nGONE,Zephyrine\nSTAYS,Bo\n")
+		between = func() {
+			w.change("S_JUNO(PROD)", registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "GONE"})
+			between = func() {}
+		}
+		job := w.extractJob("?register=y")
+		if diff := cmp.Diff(extractRegisterHeader+"STAYS,Bo,,,,,,\n", w.download("carla", job)); diff != "" {
+			t.Errorf("extract (-want +got):\n%s", diff)
+		}
+		w.runErasures()
+		if held := w.found("GONE", "Zephyrine"); held != nil {
+			t.Errorf("files still hold %q", held)
+		}
 	})
-	w.bulk(boston, "ParticipantID,firstName\nGONE,Zephyrine\nSTAYS,Bo\n")
-	between = func() {
-		w.change("S_JUNO(PROD)", registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "GONE"})
-		between = func() {}
-	}
-	job := w.extractJob("?register=y")
-	if diff := cmp.Diff(extractRegisterHeader+"STAYS,Bo,,,,,,\n", w.download("carla", job)); diff != "" {
-		t.Errorf("extract (-want +got):\n%s", diff)
-	}
-	w.runErasures()
-	if held := w.found("GONE", "Zephyrine"); held != nil {
-		t.Errorf("files still hold %q", held)
-	}
 }
 
 // slowExtractor is an extractor to which something happens after it has read a page.
@@ -197,13 +201,15 @@ func (t slowTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) {
 // deletes whom it has just logged.)
 func TestErasureInTheBatchThatLogs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *jobs.Config) { c.Kinds[BulkAddKind] = erasingBulk{c.Kinds[BulkAddKind]} })
-	log := w.bulk(boston, "ParticipantID,firstName\nGONE,Zephyrine\nSTAYS,Bo\n")
-	wantLog(t, log, "1,,,,AVAILABLE,Success", "2,STAYS,SS_STAYS,,AVAILABLE,Success")
-	w.runErasures()
-	if held := w.found("GONE", "Zephyrine"); held != nil {
-		t.Errorf("files still hold %q", held)
-	}
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		w := newWorldOn(t, engine, func(c *jobs.Config) { c.Kinds[BulkAddKind] = erasingBulk{c.Kinds[BulkAddKind]} })
+		log := w.bulk(boston, "ParticipantID,firstName\nGONE,Zephyrine\nSTAYS,Bo\n")
+		wantLog(t, log, "1,,,,AVAILABLE,Success", "2,STAYS,SS_STAYS,,AVAILABLE,Success")
+		w.runErasures()
+		if held := w.found("GONE", "Zephyrine"); held != nil {
+			t.Errorf("files still hold %q", held)
+		}
+	})
 }
 
 // erasingBulk is a bulk whose batches end with an erasure, as if somebody's DELETE had joined.

@@ -185,20 +185,21 @@ func (w *world) requests() []*httptest.ResponseRecorder {
 
 func TestFailuresOfTheDatabaseLeakNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.token("carla")
-	if err := w.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for i, answer := range w.requests() {
-		if answer.Code < 500 {
-			t.Errorf("%s: %d without a database", w.api.routes()[i].path, answer.Code)
+	inWorlds(t, func(t *testing.T, w *world) {
+		w.token("carla")
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
 		}
-		checkNoLeak(t, w.api.routes()[i].path, answer.Body.String())
-	}
-	if left := w.storedUploads(); len(left) > 0 {
-		t.Errorf("uploads were left behind: %v", left)
-	}
+		for i, answer := range w.requests() {
+			if answer.Code < 500 {
+				t.Errorf("%s: %d without a database", w.api.routes()[i].path, answer.Code)
+			}
+			checkNoLeak(t, w.api.routes()[i].path, answer.Body.String())
+		}
+		if left := w.storedUploads(); len(left) > 0 {
+			t.Errorf("uploads were left behind: %v", left)
+		}
+	})
 }
 
 func TestPanicsLeakNothing(t *testing.T) {

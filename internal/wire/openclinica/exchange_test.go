@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/internal/store/enginetest"
 )
 
 var update = flag.Bool("update", false, "write the responses of the recorded exchanges anew")
@@ -76,32 +78,35 @@ func readExchanges(t *testing.T, file string) (comment string, sections []sectio
 	return parseExchanges(string(text))
 }
 
-// TestExchanges plays every recorded exchange against the real handlers, and holds each answer
-// to the API description too.
+// TestExchanges plays every recorded exchange against the real handlers on each engine, which
+// have to answer the same, and holds each answer to the API description too. The responses are
+// written anew with the answers of the first engine.
 func TestExchanges(t *testing.T) {
 	t.Parallel()
 	for _, file := range exchangeFiles(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			comment, want := readExchanges(t, file)
-			got := play(t, want)
 			if *update {
-				if err := os.WriteFile(file, []byte(formatExchanges(comment, got)), 0o644); err != nil {
+				want = play(t, engines.SQLite(), want)
+				if err := os.WriteFile(file, []byte(formatExchanges(comment, want)), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				return
 			}
-			if diff := cmp.Diff(formatExchanges("", want), formatExchanges("", got)); diff != "" {
-				t.Errorf("%s (-recorded +answered):\n%s", file, diff)
-			}
+			engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+				got := play(t, engine, want)
+				if diff := cmp.Diff(formatExchanges("", want), formatExchanges("", got)); diff != "" {
+					t.Errorf("%s (-recorded +answered):\n%s", file, diff)
+				}
+			})
 		})
 	}
 }
 
 // play plays the acts and requests, and answers the sections with the responses as they are.
-func play(t *testing.T, sections []section) []section {
+func play(t *testing.T, engine enginetest.Engine, sections []section) []section {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorldOn(t, engine)
 	spec := loadSpec(t)
 	var got []section
 	var issued []string // uuids of the jobs so far

@@ -9,6 +9,7 @@ import (
 
 	"rollcall/internal/fault"
 	"rollcall/internal/jobs"
+	"rollcall/internal/store/enginetest"
 )
 
 // awayFiles is a store of files that cannot be reached, or has lost them.
@@ -51,19 +52,21 @@ func TestFileThatCannotBeRead(t *testing.T) {
 // A job that fails on its way keeps the log of what it has done.
 func TestFailedJobKeepsItsLog(t *testing.T) {
 	t.Parallel()
-	opened := make(chan struct{})
-	close(opened)
-	g := &gate{after: 12_000, reached: make(chan struct{}), open: opened, err: errors.New("the disk is gone: sql")}
-	w := newWorld(t, func(c *jobs.Config) { g.Files, c.Files = c.Files, g })
-	job := w.upload(boston, "", longFile())
-	w.runJobs()
-	answer := w.send("dana", "GET", jobPaths+job, "", "").Body.String()
-	if !strings.Contains(answer, `"status":"FAILED"`) {
-		t.Errorf("job: %s", answer)
-	}
-	checkNoLeak(t, "job", answer)
-	log := w.download("dana", job)
-	if got, want := strings.Count(log, "Success\n"), len(w.participants("S_JUNO(PROD)")); got != want || got == 0 {
-		t.Errorf("the log has %d lines, %d participants were made", got, want)
-	}
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		opened := make(chan struct{})
+		close(opened)
+		g := &gate{after: 12_000, reached: make(chan struct{}), open: opened, err: errors.New("the disk is gone: sql")}
+		w := newWorldOn(t, engine, func(c *jobs.Config) { g.Files, c.Files = c.Files, g })
+		job := w.upload(boston, "", longFile())
+		w.runJobs()
+		answer := w.send("dana", "GET", jobPaths+job, "", "").Body.String()
+		if !strings.Contains(answer, `"status":"FAILED"`) {
+			t.Errorf("job: %s", answer)
+		}
+		checkNoLeak(t, "job", answer)
+		log := w.download("dana", job)
+		if got, want := strings.Count(log, "Success\n"), len(w.participants("S_JUNO(PROD)")); got != want || got == 0 {
+			t.Errorf("the log has %d lines, %d participants were made", got, want)
+		}
+	})
 }

@@ -77,36 +77,38 @@ func (f full) Write([]byte) (int, error) { return 0, f.err }
 // Who is erased through another dialect leaves the files of earlier jobs too.
 func TestErasedParticipantLeavesTheFiles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	bulk := w.upload(boston, "?register=y", "ParticipantID,firstName,emailAddress\nP-1,Ada,ada@example.com\nP-2,Bo,bo@example.com\n")
-	w.runJobs()
-	extract := strings.TrimPrefix(w.send("carla", "POST", boston+"/participants/extractParticipantsInfo", "", "").Body.String(), "job uuid: ")
-	w.runJobs()
-	w.change("S_JUNO(PROD)", registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "P-1"})
-	wantLog(t, w.download("dana", bulk), "1,,,,AVAILABLE,Success", "2,P-2,SS_P2,Created,AVAILABLE,Success")
-	if diff := cmp.Diff(extractHeader+"P-2,Bo,,bo@example.com,,\n", w.download("carla", extract)); diff != "" {
-		t.Errorf("extract (-want +got):\n%s", diff)
-	}
-	if got := errorAnswer(w.send("carla", "GET", boston+"/participant?participantID=P-1", "", "")); got != "400 participantNotFound" {
-		t.Errorf("read after erasure: %s", got)
-	}
+	inWorlds(t, func(t *testing.T, w *world) {
+		bulk := w.upload(boston, "?register=y", "ParticipantID,firstName,emailAddress\nP-1,Ada,ada@example.com\nP-2,Bo,bo@example.com\n")
+		w.runJobs()
+		extract := strings.TrimPrefix(w.send("carla", "POST", boston+"/participants/extractParticipantsInfo", "", "").Body.String(), "job uuid: ")
+		w.runJobs()
+		w.change("S_JUNO(PROD)", registry.Change{Action: registry.Delete, Profile: registry.MyDataHelps(), Identifier: "P-1"})
+		wantLog(t, w.download("dana", bulk), "1,,,,AVAILABLE,Success", "2,P-2,SS_P2,Created,AVAILABLE,Success")
+		if diff := cmp.Diff(extractHeader+"P-2,Bo,,bo@example.com,,\n", w.download("carla", extract)); diff != "" {
+			t.Errorf("extract (-want +got):\n%s", diff)
+		}
+		if got := errorAnswer(w.send("carla", "GET", boston+"/participant?participantID=P-1", "", "")); got != "400 participantNotFound" {
+			t.Errorf("read after erasure: %s", got)
+		}
+	})
 }
 
 // What MyDataHelps allows and this dialect does not is shown in full, and cannot be written by
 // an identifier that is too long for it.
 func TestValuesOfTheOtherDialectAreShownInFull(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	long, name := strings.Repeat("i", 36), strings.Repeat("n", 200)
-	c := registry.Change{Profile: registry.MyDataHelps(), Identifier: long, Place: registry.At(w.study("S_JUNO(PROD)").Sites[0].ID)}
-	c.Edits.Set(registry.FirstName, name)
-	c.Edits.Set(registry.MobilePhone, "(555) 777-8888")
-	w.change("S_JUNO(PROD)", c)
-	if got := errorAnswer(w.send("dana", "POST", boston+"/participants", jsonType, `{"subjectKey":"`+long+`"}`)); got != "400 participantIDLongerThan30Characters" {
-		t.Errorf("write: %s", got)
-	}
-	want := extractHeader + long + "," + name + ",,,+1 5557778888,\n"
-	if diff := cmp.Diff(want, w.extract("carla", boston, "")); diff != "" {
-		t.Errorf("extract (-want +got):\n%s", diff)
-	}
+	inWorlds(t, func(t *testing.T, w *world) {
+		long, name := strings.Repeat("i", 36), strings.Repeat("n", 200)
+		c := registry.Change{Profile: registry.MyDataHelps(), Identifier: long, Place: registry.At(w.study("S_JUNO(PROD)").Sites[0].ID)}
+		c.Edits.Set(registry.FirstName, name)
+		c.Edits.Set(registry.MobilePhone, "(555) 777-8888")
+		w.change("S_JUNO(PROD)", c)
+		if got := errorAnswer(w.send("dana", "POST", boston+"/participants", jsonType, `{"subjectKey":"`+long+`"}`)); got != "400 participantIDLongerThan30Characters" {
+			t.Errorf("write: %s", got)
+		}
+		want := extractHeader + long + "," + name + ",,,+1 5557778888,\n"
+		if diff := cmp.Diff(want, w.extract("carla", boston, "")); diff != "" {
+			t.Errorf("extract (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package openclinica
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,10 +22,12 @@ import (
 	"rollcall/internal/access"
 	"rollcall/internal/audit"
 	"rollcall/internal/config"
+	storage "rollcall/internal/files"
 	"rollcall/internal/httpx"
 	"rollcall/internal/jobs"
 	"rollcall/internal/registry"
 	"rollcall/internal/store"
+	"rollcall/internal/store/enginetest"
 	"rollcall/internal/store/trail"
 )
 
@@ -45,7 +48,7 @@ type world struct {
 	access   *access.Service
 	api      *API
 	handler  http.Handler
-	data     string // folder of the database and of the files
+	data     string // folder of the files, and of the database if it is one
 	uploads  string // folder in it
 	log      *lockedBuffer
 	ended    chan struct{} // holds a token when a job has ended since the last look
@@ -85,23 +88,28 @@ func (h jobsHeard) JobEnded(string, jobs.State) {
 	}
 }
 
-// newWorld makes a world. The options may put something in the way of its parts.
+// inWorlds runs a test in a world on each engine.
+func inWorlds(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) { test(t, newWorldOn(t, engine)) })
+}
+
+// newWorld makes a world on the engine whose databases are made fastest.
 func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	t.Helper()
+	return newWorldOn(t, engines.SQLite(), options...)
+}
+
+// newWorldOn makes a world. The options may put something in the way of its parts.
+func newWorldOn(t *testing.T, engine enginetest.Engine, options ...func(*jobs.Config)) *world {
+	t.Helper()
+	c := engine.Config(t)
 	ended := make(chan struct{}, 1)
 	w := &world{
-		t: t, data: t.TempDir(), log: &lockedBuffer{}, ended: ended,
+		t: t, data: cmp.Or(c.DataDir, t.TempDir()), log: &lockedBuffer{}, ended: ended,
 		now: time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC), tokens: map[string]string{},
 	}
-	var err error
-	if w.db, err = store.Open(t.Context(), store.Config{DataDir: w.data, Migrate: true}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.db.Close(); err != nil {
-			t.Errorf("close store: %v", err)
-		}
-	})
+	w.db = enginetest.Open(t, c)
 	w.define(filepath.Join("testdata", "studies.yaml"))
 	codes, err := registry.NewCodeBook(w.key("access codes", registry.CodeKeySize))
 	if err != nil {
@@ -109,19 +117,19 @@ func newWorld(t *testing.T, options ...func(*jobs.Config)) *world {
 	}
 	w.registry = registry.NewService(w.db, codes, w.clock, registry.WithScrubber(Scrub))
 	w.uploads = filepath.Join(w.data, jobs.UploadFolder)
-	files, err := jobs.OpenUploadDir(w.data)
+	place, err := storage.Open(t.Context(), storage.Config{Dir: w.data})
 	if err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(httpx.NewRedactingHandler(slog.NewJSONHandler(w.log, nil)))
-	c := jobs.Config{
-		Store: w.db, Registry: w.registry, Files: files, Scrub: Scrub, Logger: logger, Observer: jobsHeard{ended}, Workers: 1,
+	with := jobs.Config{
+		Store: w.db, Registry: w.registry, Files: place, Scrub: Scrub, Logger: logger, Observer: jobsHeard{ended}, Workers: 1,
 		Kinds: map[string]jobs.Kind{BulkAddKind: BulkAdd{}, ExtractKind: Extractor{w.registry}},
 	}
 	for _, option := range options {
-		option(&c)
+		option(&with)
 	}
-	w.jobs = jobs.NewService(c)
+	w.jobs = jobs.NewService(with)
 	if w.access, err = access.New(access.Config{Store: w.db, SigningKey: w.key("tokens", access.SigningKeySize), Now: w.clock}); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,12 @@
+package openclinica
+
+import (
+	"os"
+	"testing"
+
+	"rollcall/internal/store/enginetest"
+)
+
+var engines = enginetest.Share()
+
+func TestMain(m *testing.M) { os.Exit(engines.Main(m)) }
