@@ -82,6 +82,10 @@ var rooms = map[string]room{
 		modules: []string{pgx},
 		guarded: []string{"os/exec", "testing"},
 	},
+	"store/enginetest": { // test support: it runs tests on every engine
+		ours:    []string{"store", "store/pgtest"},
+		guarded: []string{"testing"},
+	},
 	"store/relational": {
 		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
 		modules: []string{uuid},
@@ -137,7 +141,7 @@ var guardedStd = map[string]string{
 
 // A test file may import whatever its room may, the standard library, the modules below, and
 // any room but those that testsMayNot names. So the tests of a dialect run on the real store.
-var testModules = []string{goCmp, kinOpenAPI, porcupine, rapid, testscript, uuid}
+var testModules = []string{aws, goCmp, jwt, kinOpenAPI, pgx, porcupine, rapid, testscript, uuid}
 
 // testsMayNot tells why a test of one room may not import another, "" if it may.
 func testsMayNot(from, to string) string {

@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"strings"
 
 	"rollcall/internal/registry"
 )
@@ -9,8 +10,14 @@ import (
 var (
 	participantByKey = selectParticipant + " WHERE study_id = $1 AND identifier_key = $2"
 	participantByID  = selectParticipant + " WHERE study_id = $1 AND id = $2"
-	participantsOf   = selectParticipant + " WHERE study_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
-	participantsAt   = selectParticipant + " WHERE study_id = $1 AND site_id = $2 AND seq > $3 ORDER BY seq LIMIT $4"
+
+	// Pages are read along an index, see eventsOfStudy.
+	participantsOf = "SELECT " + strings.Join(participantColumns, ", ") + ` FROM
+		(SELECT * FROM participants WHERE (study_id, seq) > ($1, $2) ORDER BY study_id, seq LIMIT $3) AS page
+		WHERE study_id = $1 ORDER BY seq`
+	participantsAt = "SELECT " + strings.Join(participantColumns, ", ") + ` FROM
+		(SELECT * FROM participants WHERE (study_id, site_id, seq) > ($1, $2, $3) ORDER BY study_id, site_id, seq LIMIT $4) AS page
+		WHERE study_id = $1 AND site_id = $2 ORDER BY seq`
 )
 
 // ParticipantByIdentifier implements registry.Reader.

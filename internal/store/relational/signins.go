@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rollcall/internal/access"
+	"rollcall/internal/fault"
 )
 
 // signInTurn is a turn as it was taken.
@@ -38,19 +39,41 @@ func (db *DB) BeginSignIn(ctx context.Context, address string, limit time.Durati
 		return 0, nil, db.engine.Classify("forget old sign-ins", err)
 	}
 	var turn signInTurn // number 0 if somebody has it
+	number := newTurn()
 	err := db.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
 		var err error
-		turn, _, err = queryOne(ctx, w, scanTurn, db.beginTurn(), address, newTurn(), limit.Microseconds(), now.UnixMicro())
+		turn, _, err = queryOne(ctx, w, scanTurn, db.beginTurn(), address, number, limit.Microseconds(), now.UnixMicro())
 		return err
 	})
-	if err != nil || turn.number == 0 {
-		return 0, nil, db.engine.Classify("begin a sign-in", err)
+	if err != nil {
+		err = db.engine.Classify("begin a sign-in", err)
+		if fault.KindOf(err) == fault.Unavailable {
+			db.leaveTurn(ctx, address, number)
+		}
+		return 0, nil, err
+	}
+	if turn.number == 0 {
+		return 0, nil, nil
 	}
 	failures, err := parseTimes(turn.failures)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read failures to sign in: %w", err)
 	}
 	return turn.number, failures, nil
+}
+
+// leaveLimit is how long to try to give back a turn that may not have been taken.
+const leaveLimit = time.Second
+
+// leaveTurn gives back a turn of which nobody knows whether it was taken, lest the address waits
+// for its end. If it fails, the turn is void in time.
+func (db *DB) leaveTurn(ctx context.Context, address string, number int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveLimit)
+	defer cancel()
+	_ = db.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
+		_, err := w.Exec(ctx, "UPDATE sign_ins SET turn = 0, turn_until = 0 WHERE study_id = 0 AND address = $1 AND turn = $2", address, number)
+		return err
+	})
 }
 
 // newTurn makes the number of a turn. It is random, since a row that has gone leaves no last

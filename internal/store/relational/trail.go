@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -64,36 +65,64 @@ func (db *DB) RecordEvents(ctx context.Context, study registry.StudyID, at time.
 	})
 }
 
-const selectEvents = `SELECT position, study_id, seq, at, actor, role, dialect, request_id, reason,
-	action, participant_id, identifier, fields, erased FROM audit_events`
+const eventsRead = `position, study_id, seq, at, actor, role, dialect, request_id, reason,
+	action, participant_id, identifier, fields, erased`
+
+// The pages of the trail. Where to go on is one bound of one index, read in the order of that
+// index: so an engine that knows little of a table yet does not think of sorting all the rest.
+const (
+	eventsOfAll = "SELECT " + eventsRead + " FROM audit_events WHERE position > $1 ORDER BY position LIMIT $2"
+
+	eventsOfStudy = "SELECT " + eventsRead + ` FROM
+		(SELECT * FROM audit_events WHERE (study_id, seq) > ($1, $2) ORDER BY study_id, seq LIMIT $3) AS page
+		WHERE study_id = $1 ORDER BY seq`
+)
 
 // AuditEvents reads the audit trail, oldest first.
 func (db *DB) AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error) {
-	records, err := db.auditEvents(ctx, filter)
+	read := db.eventsOfAll
+	if filter.Study != nil {
+		read = db.eventsOfStudy
+	}
+	records, err := read(ctx, filter)
 	return records, db.engine.Classify("read the audit trail", err)
 }
 
-func (db *DB) auditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error) {
-	limit := max(filter.Limit, 0)
-	if filter.Study != nil {
-		// Within a study, seq and position grow together; the index is on seq.
-		return query(ctx, db.engine.Read(), scanRecord, selectEvents+` WHERE study_id = $1 AND seq > coalesce(
-			(SELECT max(seq) FROM audit_events WHERE study_id = $1 AND position = $2), 0) ORDER BY seq LIMIT $3`,
-			int64(*filter.Study), filter.After, limit)
+// eventsOfStudy reads a page of one study, in which seq and position grow together.
+func (db *DB) eventsOfStudy(ctx context.Context, filter trail.Filter) ([]trail.Record, error) {
+	study := int64(*filter.Study)
+	after, _, err := queryOne(ctx, db.engine.Read(), scanValue[int64],
+		"SELECT coalesce(max(CASE WHEN study_id = $2 THEN seq END), 0) FROM audit_events WHERE position = $1", filter.After, study)
+	if err != nil {
+		return nil, err
 	}
-	// Another study's transaction may still write an event below one that has committed: a page
-	// that ends at that one would never be followed by it.
-	const settledEvents = selectEvents + " WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"
-	settled := db.settled.Load()
-	records, err := query(ctx, db.engine.Read(), scanRecord, settledEvents, filter.After, settled, limit)
-	if err != nil || len(records) == limit {
+	return query(ctx, db.engine.Read(), scanRecord, eventsOfStudy, study, after, max(filter.Limit, 0))
+}
+
+// eventsOfAll reads a page of all studies. Another study's transaction may still write an event
+// below one that has committed, and a page that ended at that one would never be followed by it:
+// so a page ends at the last position that is known to be settled.
+func (db *DB) eventsOfAll(ctx context.Context, filter trail.Filter) ([]trail.Record, error) {
+	page := func() ([]trail.Record, error) {
+		return query(ctx, db.engine.Read(), scanRecord, eventsOfAll, filter.After, max(filter.Limit, 0))
+	}
+	records, err := page()
+	if err != nil || len(records) == 0 || records[len(records)-1].Position <= db.settled.Load() {
 		return records, err
 	}
-	if settled, err = db.engine.SettledPosition(ctx); err != nil {
+	settled, err := db.engine.SettledPosition(ctx)
+	if err != nil {
 		return nil, err
 	}
 	db.settled.Store(settled)
-	return query(ctx, db.engine.Read(), scanRecord, settledEvents, filter.After, settled, limit)
+	if records, err = page(); err != nil {
+		return nil, err
+	}
+	unsettled := func(r trail.Record) bool { return r.Position > settled }
+	if end := slices.IndexFunc(records, unsettled); end >= 0 {
+		records = records[:end]
+	}
+	return records, nil
 }
 
 func scanRecord(row scanner) (trail.Record, error) {
