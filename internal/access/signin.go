@@ -82,28 +82,41 @@ func (s *Service) takeTurn(ctx context.Context, a *address) (turn int64, failure
 		if turn > 0 {
 			return turn, failures, nil
 		}
-		select {
-		case <-time.After(turnPoll):
-		case <-ctx.Done():
+		if !pause(ctx, turnPoll) {
 			return 0, nil, fmt.Errorf("wait to sign in: %w", ctx.Err())
 		}
 	}
 }
 
 // endTurn gives the turn back with the failures to remember, even if whoever wanted to sign in
-// has gone.
+// has gone. While the database is away it tries again for a while: else the address had to wait
+// until the turn is void. Ending a turn twice is no different from ending it once.
 func (s *Service) endTurn(ctx context.Context, address string, turn int64, failures []time.Time) error {
 	if turn == noTurn {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endLimit)
 	defer cancel()
-	now := s.now()
-	err := s.store.EndSignIn(ctx, address, turn, recent(failures, now), now)
-	if err != nil && fault.KindOf(err) != fault.StorageFull { // the turn is void in time
-		return fmt.Errorf("give the turn to sign in back: %w", err)
+	for {
+		now := s.now()
+		err := s.store.EndSignIn(ctx, address, turn, recent(failures, now), now)
+		switch {
+		case err == nil || fault.KindOf(err) == fault.StorageFull: // the turn is void in time
+			return nil
+		case fault.KindOf(err) != fault.Unavailable || !pause(ctx, turnPoll):
+			return fmt.Errorf("give the turn to sign in back: %w", err)
+		}
 	}
-	return nil
+}
+
+// pause waits; false if ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // checkInTurn checks a password within the time that its turn leaves.

@@ -32,7 +32,8 @@ type place struct {
 	log   *os.File // what every server in turn has written
 }
 
-func newPlace(t *testing.T) *place {
+// emptyPlace is a place where no registry has been made yet.
+func emptyPlace(t *testing.T) *place {
 	t.Helper()
 	p := &place{t: t, dir: t.TempDir()}
 	var err error
@@ -46,6 +47,13 @@ func newPlace(t *testing.T) *place {
 			t.Logf("the servers' log ends with:\n%s", text[max(0, len(text)-4000):])
 		}
 	})
+	return p
+}
+
+// newPlace is a place with a registry of crashStudy.
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := emptyPlace(t)
 	study := filepath.Join(p.dir, "juno.yaml")
 	if err := os.WriteFile(study, []byte(crashStudy), 0o600); err != nil {
 		t.Fatal(err)
@@ -164,8 +172,14 @@ func (s *running) ask(method, path string, body io.Reader, contentType string) (
 	return resp.StatusCode, text
 }
 
-// submit sends a file and returns the uuid of its job.
+// submit sends a file for S_BOSTON and returns the uuid of its job.
 func (s *running) submit(csv []byte) string {
+	s.t.Helper()
+	return s.submitTo(sitePath, csv)
+}
+
+// submitTo is submit for the participants of any site.
+func (s *running) submitTo(path string, csv []byte) string {
 	s.t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -179,7 +193,7 @@ func (s *running) submit(csv []byte) string {
 	if err := form.Close(); err != nil {
 		s.t.Fatal(err)
 	}
-	status, text := s.ask(http.MethodPost, sitePath+"/bulk?register=y", &body, form.FormDataContentType())
+	status, text := s.ask(http.MethodPost, path+"/bulk?register=y", &body, form.FormDataContentType())
 	job, ok := strings.CutPrefix(string(text), "job uuid: ")
 	if status != http.StatusOK || !ok {
 		s.t.Fatalf("bulk: %d %s", status, text)

@@ -4,19 +4,25 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"rollcall/internal/access"
+	"rollcall/internal/config"
 	"rollcall/internal/fault"
 	"rollcall/internal/registry"
 	"rollcall/internal/store/pgtest"
 )
 
 // isCommit tells whether a message of a client is the COMMIT of a transaction.
-func isCommit(message []byte) bool { return bytes.Equal(message[5:], []byte("COMMIT\x00")) && message[0] == 'Q' }
+func isCommit(message []byte) bool {
+	return bytes.Equal(message[5:], []byte("COMMIT\x00")) && message[0] == 'Q'
+}
 
 // TestCutAtCommit: when the network is cut at COMMIT, nobody is told that it is done, whether it
 // is or not; asking again tells, and it is done once.
@@ -134,5 +140,54 @@ func TestSharedCommitCut(t *testing.T) {
 				t.Errorf("participants %q, want %d", got, want)
 			}
 		})
+	}
+}
+
+// TestSignInCut: whatever COMMIT of a sign-in the network is cut at, the address can sign in
+// again at once.
+func TestSignInCut(t *testing.T) {
+	t.Parallel()
+	hash, err := access.HashPassword("correct-horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := int64(1); cut <= 4; cut++ { // of old sign-ins, the turn's begin, the directory, the turn's end
+		for _, when := range []pgtest.Verdict{pgtest.CutBefore, pgtest.CutAfter} {
+			t.Run(fmt.Sprint(cut, when), func(t *testing.T) {
+				t.Parallel()
+				url := migrated(t)
+				proxy := pgtest.StartProxy(t, url)
+				n := newNode(t, proxy.URL())
+				err := n.Define(t.Context(), func(ctx context.Context, tx config.Tx) error {
+					return tx.PutUser(ctx, &access.User{Username: "dana", PasswordHash: hash})
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				service, err := access.New(access.Config{
+					Store: n.DB, SigningKey: make([]byte, access.SigningKeySize), Now: time.Now, TokenTTL: time.Hour, Log: slog.New(slog.DiscardHandler),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var commits atomic.Int64
+				proxy.Watch(func(message []byte) pgtest.Verdict {
+					if isCommit(message) && commits.Add(1) == cut {
+						return when
+					}
+					return pgtest.Forward
+				})
+				if _, err := service.SignIn(t.Context(), "dana", "correct-horse", "192.0.2.1"); err != nil {
+					wantAway(t, err)
+				}
+				start := time.Now()
+				if _, err := service.SignIn(t.Context(), "dana", "correct-horse", "192.0.2.1"); err != nil || time.Since(start) > 15*time.Second {
+					t.Errorf("again, after %s: %v", time.Since(start), err)
+				}
+				if commits.Load() <= cut {
+					t.Errorf("%d commits, want more than %d", commits.Load(), cut)
+				}
+			})
+		}
 	}
 }

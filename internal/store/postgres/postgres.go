@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -196,6 +197,8 @@ type engine struct {
 	log    *slog.Logger
 	limits limits
 	closed atomic.Bool
+
+	looking sync.Mutex // held by who looks for stuck sessions
 }
 
 var _ relational.Engine = (*engine)(nil)

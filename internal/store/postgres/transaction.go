@@ -66,6 +66,7 @@ func (e *engine) transact(ctx context.Context, begin string, study *registry.Stu
 		}
 		conn.Release()
 	}()
+	defer e.watch(ctx)()
 	if err := e.start(ctx, conn, begin, study); err != nil {
 		return classify("begin a transaction", err)
 	}

@@ -374,7 +374,9 @@ func TestSilence(t *testing.T) {
 
 func TestClassify(t *testing.T) {
 	t.Parallel()
-	state := func(code string) error { return fmt.Errorf("deep: %w", &pgconn.PgError{Severity: "ERROR", Code: code, Message: "said"}) }
+	state := func(code string) error {
+		return fmt.Errorf("deep: %w", &pgconn.PgError{Severity: "ERROR", Code: code, Message: "said"})
+	}
 	fatal := func(code string) error { return &pgconn.PgError{Severity: "FATAL", Code: code} }
 	ours := fault.New(fault.NotFound, "gone", "gone")
 	tests := []struct {
