@@ -86,18 +86,23 @@ var rooms = map[string]room{
 		ours:    []string{"store", "store/pgtest"},
 		guarded: []string{"testing"},
 	},
+	"store/schema": {
+		ours:    []string{"fault"},
+		modules: []string{goose},
+		guarded: []string{"database/sql"},
+	},
 	"store/relational": {
 		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
 		modules: []string{uuid},
 		guarded: []string{"database/sql"},
 	},
 	"store/sqlite": {
-		ours:    []string{"fault", "registry", "store/relational"},
+		ours:    []string{"fault", "registry", "store/relational", "store/schema"},
 		modules: []string{goose, sqlite, uuid},
 		guarded: []string{"database/sql"},
 	},
 	"store/postgres": {
-		ours:    []string{"fault", "registry", "store/relational"},
+		ours:    []string{"fault", "registry", "store/relational", "store/schema"},
 		modules: []string{goose, pgx, uuid},
 	},
 	"store/storetest": {

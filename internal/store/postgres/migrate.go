@@ -4,49 +4,28 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+
+	"rollcall/internal/store/schema"
 )
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// versionTable is where goose keeps which migrations have run.
-const versionTable = "goose_db_version"
-
 // migrationLock is an advisory lock: who holds it migrates, and all others wait.
 const migrationLock = 0x5243414c00
-
-// latestVersion is the schema version of this program: that of its newest migration.
-func latestVersion() (int64, error) {
-	entries, err := migrationFiles.ReadDir("migrations")
-	if err != nil {
-		return 0, fmt.Errorf("read the migrations: %w", err)
-	}
-	var latest int64
-	for _, entry := range entries {
-		version, err := goose.NumericComponent(entry.Name())
-		if err != nil {
-			return 0, fmt.Errorf("read the migrations: %w", err)
-		}
-		latest = max(latest, version)
-	}
-	return latest, nil
-}
 
 // SchemaVersion reads the schema version of the database; 0 for a new one.
 func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
 	var known bool
-	err := db.pool.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", versionTable).Scan(&known)
+	err := db.pool.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", schema.Table).Scan(&known)
 	if err != nil || !known {
 		return 0, classify("read the schema version", err)
 	}
 	var version int64
-	err = db.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versionTable+" WHERE is_applied").Scan(&version)
+	err = db.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+schema.Table+" WHERE is_applied").Scan(&version)
 	return version, classify("read the schema version", err)
 }
 
@@ -54,7 +33,7 @@ func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
 // it went. Each migration is one transaction. Of several nodes that start at once one migrates
 // and the others find the work done.
 func (db *DB) Migrate(ctx context.Context) (from, to int64, err error) {
-	if to, err = latestVersion(); err != nil {
+	if to, err = schema.Latest(migrationFiles); err != nil {
 		return 0, 0, err
 	}
 	if from, err = db.SchemaVersion(ctx); err != nil || from >= to {
@@ -86,16 +65,11 @@ func (db *DB) Migrate(ctx context.Context) (from, to int64, err error) {
 }
 
 func (db *DB) up(ctx context.Context) (err error) {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
 	pool := stdlib.OpenDBFromPool(db.pool)
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	provider, err := goose.NewProvider(database.DialectPostgres, pool, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable))
+	provider, err := schema.Migrator(database.DialectPostgres, pool, migrationFiles)
 	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
+		return err
 	}
 	_, err = provider.Up(ctx)
 	return classify("migrate", err)

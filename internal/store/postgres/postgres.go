@@ -24,6 +24,7 @@ import (
 	"rollcall/internal/fault"
 	"rollcall/internal/registry"
 	"rollcall/internal/store/relational"
+	"rollcall/internal/store/schema"
 )
 
 // What can be wrong with a database.
@@ -106,7 +107,7 @@ func (db *DB) prepare(ctx context.Context, migrate bool) error {
 	if err != nil {
 		return err
 	}
-	latest, err := latestVersion()
+	latest, err := schema.Latest(migrationFiles)
 	if err != nil {
 		return err
 	}
@@ -150,25 +151,14 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Ping tells whether the database answers.
-func (db *DB) Ping(ctx context.Context) error {
-	_, err := db.CatalogVersion(ctx)
-	return err
-}
-
 // Ready tells whether the database answers, can be written and has this version's schema.
 func (db *DB) Ready(ctx context.Context) error {
 	have, err := db.SchemaVersion(ctx)
 	if err != nil {
 		return err
 	}
-	want, err := latestVersion()
-	if err != nil {
+	if err := schema.Fits("the database "+db.name, have, migrationFiles); err != nil {
 		return err
-	}
-	if have != want {
-		return fault.New(fault.Unavailable, "", "the database %s has schema version %d, this program needs %d", db.name, have, want).
-			WithHint("run: rollcall migrate")
 	}
 	var replica bool
 	if err := db.pool.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&replica); err != nil {

@@ -23,6 +23,12 @@ func readVersion(ctx context.Context, q Querier, name string) (int64, error) {
 	return version, err
 }
 
+// Ping tells whether the database answers.
+func (db *DB) Ping(ctx context.Context) error {
+	_, err := db.CatalogVersion(ctx)
+	return err
+}
+
 // CatalogVersion implements registry.Store.
 func (db *DB) CatalogVersion(ctx context.Context) (int64, error) {
 	version, err := readVersion(ctx, db.engine.Read(), catalogVersion)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"rollcall/internal/fault"
+	"rollcall/internal/store/schema"
 )
 
 // What can be wrong with a database file.
@@ -47,7 +48,7 @@ func prepareFile(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	latest, err := latestVersion()
+	latest, err := schema.Latest(migrationFiles)
 	if err != nil {
 		return err
 	}

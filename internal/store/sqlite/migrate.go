@@ -6,58 +6,25 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 
-	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
+
+	"rollcall/internal/store/schema"
 )
 
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// versionTable is where goose keeps which migrations have run.
-const versionTable = "goose_db_version"
-
-func migrator(db *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrationFiles, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(database.DialectSQLite3, db, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithTableName(versionTable))
-	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	return provider, nil
-}
-
-// latestVersion is the schema version of this program: that of its newest migration.
-func latestVersion() (int64, error) {
-	entries, err := migrationFiles.ReadDir("migrations")
-	if err != nil {
-		return 0, fmt.Errorf("read the migrations: %w", err)
-	}
-	var latest int64
-	for _, entry := range entries {
-		version, err := goose.NumericComponent(entry.Name())
-		if err != nil {
-			return 0, fmt.Errorf("read the migrations: %w", err)
-		}
-		latest = max(latest, version)
-	}
-	return latest, nil
-}
-
 // schemaVersion reads the version of the newest migration that has run; 0 for a new database.
 func schemaVersion(ctx context.Context, db *sql.DB) (int64, error) {
 	var tables int
 	err := db.QueryRowContext(ctx,
-		"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1", versionTable).Scan(&tables)
+		"SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = $1", schema.Table).Scan(&tables)
 	if err != nil || tables == 0 {
 		return 0, err
 	}
 	var version sql.NullInt64
-	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM "+versionTable+" WHERE is_applied = 1").Scan(&version)
+	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM "+schema.Table+" WHERE is_applied = 1").Scan(&version)
 	return version.Int64, err
 }
 
@@ -78,13 +45,13 @@ func (db *DB) Migrate(ctx context.Context) (from, to int64, err error) {
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	pool.SetMaxOpenConns(1)
 
-	if to, err = latestVersion(); err != nil {
+	if to, err = schema.Latest(migrationFiles); err != nil {
 		return 0, 0, err
 	}
 	if from, err = schemaVersion(ctx, pool); err != nil {
 		return 0, 0, classify("migrate", err)
 	}
-	provider, err := migrator(pool)
+	provider, err := schema.Migrator(database.DialectSQLite3, pool, migrationFiles)
 	if err != nil {
 		return from, from, err
 	}

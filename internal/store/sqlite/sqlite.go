@@ -18,8 +18,8 @@ import (
 
 	_ "modernc.org/sqlite" // registers the driver
 
-	"rollcall/internal/fault"
 	"rollcall/internal/store/relational"
+	"rollcall/internal/store/schema"
 )
 
 // applicationID marks a database file as Rollcall's ("RCAL"), see PRAGMA application_id.
@@ -115,25 +115,14 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Ping tells whether the database answers.
-func (db *DB) Ping(ctx context.Context) error {
-	_, err := db.CatalogVersion(ctx)
-	return err
-}
-
 // Ready tells whether the database answers and has this version's schema.
 func (db *DB) Ready(ctx context.Context) error {
 	have, err := db.SchemaVersion(ctx)
 	if err != nil {
 		return err
 	}
-	want, err := latestVersion()
-	if err != nil {
+	if err := schema.Fits(db.path, have, migrationFiles); err != nil {
 		return err
-	}
-	if have != want {
-		return fault.New(fault.Unavailable, "", "%s has schema version %d, this program needs %d", db.path, have, want).
-			WithHint("run: rollcall migrate")
 	}
 	return db.Ping(ctx)
 }
