@@ -40,7 +40,11 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 	if err != nil {
 		return err
 	}
-	release, err := lockSource(from)
+	path, err := sourceFile(from)
+	if err != nil {
+		return err
+	}
+	release, err := lockSource(path)
 	if err != nil {
 		return err
 	}
@@ -61,11 +65,9 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	if err := c.copyFiles(ctx, from, source, con); err != nil {
-		return err
-	}
 	bar := newProgress(con)
-	sums, err := store.Copy(ctx, source, target, func(doing, table string, done, total int64) {
+	copyFiles := func(ctx context.Context) error { return c.copyFiles(ctx, path, source, con) }
+	sums, err := store.Copy(ctx, source, target, copyFiles, func(doing, table string, done, total int64) {
 		bar.show(doing, float64(done)/float64(max(total, 1)), ", "+strings.ReplaceAll(table, "_", " "))
 	})
 	bar.end()
@@ -99,31 +101,24 @@ func (c *copyCommand) addresses() (from, to string, err error) {
 	case from == to:
 		return "", "", wrong("--from and --to name one database")
 	}
-	path := sqliteFile(from)
-	if path == "" {
-		return from, to, nil
-	}
-	if _, err := os.Stat(path); err != nil {
-		return "", "", wrong("there is no registry at %s", path).withHint("--from names its file")
-	}
 	return from, to, nil
 }
 
-// sqliteFile is the file that a database address names; "" for a server's.
-func sqliteFile(url string) string {
-	path, ok := strings.CutPrefix(url, "sqlite://")
-	if !ok {
-		path, ok = strings.CutPrefix(url, "sqlite:")
+// sourceFile is the file of an SQLite source, which must exist: opening it would make a new one.
+// It is "" for a server.
+func sourceFile(from string) (string, error) {
+	path, err := store.File(from)
+	if err != nil || path == "" {
+		return "", err
 	}
-	if !ok {
-		return ""
+	if _, err := os.Stat(path); err != nil {
+		return "", wrong("there is no registry at %s", path).withHint("--from names its file")
 	}
-	return path
+	return path, nil
 }
 
 // lockSource keeps servers from the folder of an SQLite database.
-func lockSource(from string) (release func() error, err error) {
-	path := sqliteFile(from)
+func lockSource(path string) (release func() error, err error) {
 	if path == "" {
 		return func() error { return nil }, nil
 	}
@@ -144,8 +139,9 @@ func quiet(ctx context.Context, st store.Store) error {
 	return nil
 }
 
-// copyFiles copies the files that jobs need, before the database says that they are there.
-func (c *copyCommand) copyFiles(ctx context.Context, from string, source store.Store, con *console) (err error) {
+// copyFiles copies the files that jobs need, before the database says that they are there. They
+// are beside an SQLite source, whose file is path.
+func (c *copyCommand) copyFiles(ctx context.Context, path string, source store.Store, con *console) (err error) {
 	uploads, outputs, err := neededFiles(ctx, source)
 	if err != nil {
 		return err
@@ -157,12 +153,15 @@ func (c *copyCommand) copyFiles(ctx context.Context, from string, source store.S
 		}
 		return nil
 	}
-	here, err := openPlace(ctx, c.FromFilesURL, filepath.Dir(sqliteFile(from)))
+	if path == "" && c.FromFilesURL == "" {
+		return wrong("the files of a PostgreSQL registry are not beside it").withHint("give --from-files-url")
+	}
+	here, err := files.Open(ctx, files.Config{URL: c.FromFilesURL, Dir: filepath.Dir(path)})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, here.Close()) }()
-	there, err := openPlace(ctx, c.ToFilesURL, "")
+	there, err := files.Open(ctx, files.Config{URL: c.ToFilesURL})
 	if err != nil {
 		return err
 	}
@@ -178,20 +177,24 @@ func (c *copyCommand) copyFiles(ctx context.Context, from string, source store.S
 	return nil
 }
 
-func openPlace(ctx context.Context, url, dir string) (*files.Files, error) {
-	if url == "" && dir == "." {
-		return nil, wrong("the files of a PostgreSQL registry are not beside it").withHint("give --from-files-url")
-	}
-	return files.Open(ctx, files.Config{URL: url, Dir: dir})
-}
-
-// copyFile copies one file; one that is there whole already is left alone.
+// copyFile copies one file. One that is there already is left alone: no file ever changes.
 func copyFile(ctx context.Context, from, to *files.Files, key string) error {
-	file, err := from.Open(ctx, key)
+	size, err := from.Size(ctx, key)
 	if err != nil {
 		if fault.KindOf(err) == fault.NotFound {
 			return failed("the file %s of a job is missing", key).withHint("--from-files-url names where the files are")
 		}
+		return fmt.Errorf("copy a file: %w", err)
+	}
+	there, err := to.Size(ctx, key)
+	if err != nil && fault.KindOf(err) != fault.NotFound {
+		return fmt.Errorf("copy a file: %w", err)
+	}
+	if err == nil && there == size {
+		return nil
+	}
+	file, err := from.Open(ctx, key)
+	if err != nil {
 		return fmt.Errorf("copy a file: %w", err)
 	}
 	defer file.Close()

@@ -95,7 +95,7 @@ func peopleOutcome(study registry.StudyID, people int64) *registry.Outcome {
 	for seq := int64(1); seq <= people; seq++ {
 		p := &registry.Participant{
 			ID: uuid.UUID{8: byte(seq >> 8), 15: byte(seq)}, Study: study, Seq: seq, Identifier: fmt.Sprintf("P-%05d", seq),
-			OID: fmt.Sprintf("SS_%05d", seq), Status: registry.StatusAvailable, Custom: map[string]string{"Note": fmt.Sprintf("Ärger %d", seq)},
+			OID: fmt.Sprintf("SS_%05d", seq), Status: registry.StatusAvailable, Custom: map[string]string{"Note": fmt.Sprintf("Ärger %d \x01\x03\x04\x02", seq)},
 			LinkID: uuid.UUID{5}, EnrolledAt: copyTime, Enrolled: true, AccessCode: []byte{1, 2, byte(seq)},
 			CreatedAt: copyTime, UpdatedAt: copyTime, CreatedBy: "dana", UpdatedBy: "dana",
 		}
@@ -167,7 +167,7 @@ func TestCopy(t *testing.T) {
 				t.Parallel()
 				source, study := filled(t, from(t), 2500)
 				target := openStore(t, to(t))
-				sums, err := store.Copy(t.Context(), source, target, noProgress)
+				sums, err := store.Copy(t.Context(), source, target, nil, noProgress)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -209,7 +209,7 @@ func TestCopyGoesOn(t *testing.T) {
 			target := openStore(t, c)
 			ctx, cut := context.WithCancel(t.Context())
 			steps := 0
-			_, err := store.Copy(ctx, source, target, func(string, string, int64, int64) {
+			_, err := store.Copy(ctx, source, target, nil, func(string, string, int64, int64) {
 				if steps++; steps == at {
 					cut()
 				}
@@ -220,7 +220,7 @@ func TestCopyGoesOn(t *testing.T) {
 			if err := target.Whole(t.Context()); fault.KindOf(err) != fault.Conflict {
 				t.Errorf("an unfinished copy: %v, want Conflict", err)
 			}
-			if _, err := store.Copy(t.Context(), source, openStore(t, c), noProgress); err != nil {
+			if _, err := store.Copy(t.Context(), source, openStore(t, c), nil, noProgress); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(look(t, source, study), look(t, target, study)); diff != "" {
@@ -235,12 +235,12 @@ func TestCopyRefuses(t *testing.T) {
 	t.Parallel()
 	source, _ := filled(t, store.Config{DataDir: t.TempDir()}, 3)
 	other, _ := filled(t, store.Config{DataDir: t.TempDir()}, 3)
-	if _, err := store.Copy(t.Context(), source, other, noProgress); fault.KindOf(err) != fault.Conflict {
+	if _, err := store.Copy(t.Context(), source, other, nil, noProgress); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("onto another registry: %v, want Conflict", err)
 	}
 	half := openStore(t, store.Config{DatabaseURL: "sqlite://" + filepath.Join(t.TempDir(), "half.db")})
 	ctx, cut := context.WithCancel(t.Context())
-	_, err := store.Copy(ctx, source, half, func(_, table string, _, _ int64) {
+	_, err := store.Copy(ctx, source, half, nil, func(_, table string, _, _ int64) {
 		if table == "participants" {
 			cut()
 		}
@@ -248,11 +248,11 @@ func TestCopyRefuses(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	if _, err := store.Copy(t.Context(), other, half, noProgress); fault.KindOf(err) != fault.Conflict {
+	if _, err := store.Copy(t.Context(), other, half, nil, noProgress); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("onto half of another: %v, want Conflict", err)
 	}
 	empty := openStore(t, store.Config{DataDir: t.TempDir()})
-	if _, err := store.Copy(t.Context(), half, empty, noProgress); fault.KindOf(err) != fault.Conflict {
+	if _, err := store.Copy(t.Context(), half, empty, nil, noProgress); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("of a half: %v, want Conflict", err)
 	}
 }

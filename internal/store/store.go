@@ -111,8 +111,18 @@ func Shared(databaseURL string) bool {
 
 // Copy copies a whole registry into an empty database, or goes on with a copy that was cut off,
 // and compares every row, see [relational.Copy].
-func Copy(ctx context.Context, from, to Store, progress relational.Progress) ([]relational.Sum, error) {
-	return relational.Copy(ctx, core(from), core(to), progress)
+func Copy(
+	ctx context.Context, from, to Store, files func(ctx context.Context) error, progress relational.Progress,
+) ([]relational.Sum, error) {
+	return relational.Copy(ctx, core(from), core(to), files, progress)
+}
+
+// File is the file of the database that an address names; "" if the address names a server.
+func File(databaseURL string) (string, error) {
+	if Shared(databaseURL) {
+		return "", nil
+	}
+	return sqlitePath(Config{DatabaseURL: databaseURL})
 }
 
 // core is what both engines have in common.

@@ -39,6 +39,10 @@ const oldestServer = 150000
 // connectLimit is how long the making of a connection may take.
 const connectLimit = 5 * time.Second
 
+// leastConns is how many connections a node needs: while one holds the lock on migrations, another
+// migrates.
+const leastConns = 2
+
 // Config says which database to open and how.
 type Config struct {
 	URL     string       // postgres://..., as libpq and pgx understand it
@@ -69,6 +73,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if !strings.Contains(config.URL, "default_query_exec_mode") {
 		settings.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
+	settings.MaxConns = max(settings.MaxConns, leastConns)
 	if settings.ConnConfig.ConnectTimeout == 0 {
 		settings.ConnConfig.ConnectTimeout = connectLimit
 	}
@@ -199,22 +204,38 @@ func (e *engine) Read() relational.Querier { return querier{e.pool, e.limits} }
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {
 	return e.again(ctx, func() error {
-		return e.transact(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", nil, func(t *transaction) error { return fn(t) })
+		return e.transact(ctx, beginRead, nil, func(t *transaction) error { return fn(t) })
 	})
 }
+
+// surveyLimit is how long one statement of a survey may take.
+const surveyLimit = 6 * time.Hour
+
+// Survey implements relational.Engine.
+func (e *engine) Survey(ctx context.Context, fn func(q relational.Querier) error) error {
+	patient := &engine{pool: e.pool, log: e.log, limits: e.limits}
+	patient.limits.statement = surveyLimit
+	return patient.Snapshot(ctx, fn)
+}
+
+// How transactions begin, whatever the server has as its defaults.
+const (
+	beginRead  = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+)
 
 // Write implements relational.Engine. The transaction holds the lock of the study's row of
 // counters from its beginning, so what it reads of the study afterwards is the latest and stays.
 func (e *engine) Write(ctx context.Context, study registry.StudyID, fn func(context.Context, relational.Transaction) error) error {
 	return e.again(ctx, func() error {
-		return e.transact(ctx, "BEGIN", &study, func(t *transaction) error { return fn(ctx, t) })
+		return e.transact(ctx, beginWrite, &study, func(t *transaction) error { return fn(ctx, t) })
 	})
 }
 
 // Touch implements relational.Engine.
 func (e *engine) Touch(ctx context.Context, fn func(context.Context, relational.Transaction) error) error {
 	return e.again(ctx, func() error {
-		return e.transact(ctx, "BEGIN", nil, func(t *transaction) error { return fn(ctx, t) })
+		return e.transact(ctx, beginWrite, nil, func(t *transaction) error { return fn(ctx, t) })
 	})
 }
 
@@ -225,8 +246,10 @@ const trailLock = 0x5243414c01
 // SettledPosition implements relational.Engine.
 func (e *engine) SettledPosition(ctx context.Context) (position int64, err error) {
 	err = e.again(ctx, func() error {
-		return e.transact(ctx, "BEGIN", nil, func(t *transaction) error {
-			if _, err := t.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(trailLock)); err != nil {
+		return e.transact(ctx, beginWrite, nil, func(t *transaction) error {
+			ctx, cancel := e.limits.bound(ctx)
+			defer cancel()
+			if _, err := t.conn.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", int64(trailLock)); err != nil {
 				return err
 			}
 			return t.conn.QueryRow(ctx, "SELECT coalesce(max(position), 0) FROM audit_events").Scan(&position)

@@ -205,6 +205,8 @@ func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, co
 	if count == 0 {
 		return 0, nil
 	}
+	ctx, cancel := t.limits.bound(ctx)
+	defer cancel()
 	if into.Table == "audit_events" && !t.shared {
 		t.shared = true
 		if _, err := t.conn.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", int64(trailLock)); err != nil {

@@ -32,6 +32,7 @@ const (
 func (db *DB) SpendBudget(ctx context.Context, payer string, window time.Time, want, limit int64) (granted, spent int64, err error) {
 	begun := false // whether the window is new to the payer
 	err = db.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
+		granted = 0
 		b, known, err := queryOne(ctx, w, scanBudget, selectBudget, payer)
 		if err != nil {
 			return err
@@ -52,11 +53,11 @@ func (db *DB) SpendBudget(ctx context.Context, payer string, window time.Time, w
 		_, err = w.Exec(ctx, "UPDATE request_budgets SET spent = $2 WHERE study_id = 0 AND payer = $1", payer, spent)
 		return err
 	})
-	if err == nil && begun {
-		err = db.forgetBudgets(ctx, window.Add(-budgetMemory))
-	}
 	if err != nil {
 		return 0, 0, db.engine.Classify("spend from a request budget", err)
+	}
+	if begun {
+		_ = db.forgetBudgets(ctx, window.Add(-budgetMemory)) // what stays is forgotten another time
 	}
 	return granted, spent, nil
 }

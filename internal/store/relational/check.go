@@ -61,7 +61,7 @@ func widths(d Dialect) string {
 // reads everything and takes its time. What the engine itself checks comes first.
 func (db *DB) Check(ctx context.Context, engineChecks ...func(ctx context.Context, q Querier) ([]string, error)) ([]string, error) {
 	var problems []string
-	err := db.engine.Snapshot(ctx, func(q Querier) error {
+	err := db.engine.Survey(ctx, func(q Querier) error {
 		problems = nil
 		for _, check := range engineChecks {
 			found, err := check(ctx, q)

@@ -40,13 +40,19 @@ type Progress func(doing, table string, done, total int64)
 
 // Copy copies a whole registry into an empty database, or goes on with a copy that was cut off,
 // and compares every row of both. Nobody else may write to either. The copy is marked as
-// unfinished until it is whole. It answers what was compared.
-func Copy(ctx context.Context, from, to *DB, progress Progress) ([]Sum, error) {
+// unfinished until it is whole. Files, if not nil, is called once the target is known to be fit:
+// it copies what is kept beside the database. Copy answers what was compared.
+func Copy(ctx context.Context, from, to *DB, files func(ctx context.Context) error, progress Progress) ([]Sum, error) {
 	if err := from.Whole(ctx); err != nil {
 		return nil, err
 	}
 	if err := to.begin(ctx, from); err != nil {
 		return nil, err
+	}
+	if files != nil {
+		if err := files(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, t := range tables() {
 		if err := copyTable(ctx, from, to, &t, progress); err != nil {
@@ -68,7 +74,7 @@ func Copy(ctx context.Context, from, to *DB, progress Progress) ([]Sum, error) {
 // other keys, or is a whole registry, is left alone.
 func (db *DB) begin(ctx context.Context, from *DB) error {
 	keys := tables()[0]
-	want, err := query(ctx, from.engine.Read(), keys.scan(len(keys.columns)), keys.after(true))
+	want, err := query(ctx, from.engine.Read(), keys.scan(from, len(keys.columns)), keys.after(true))
 	if err != nil {
 		return from.engine.Classify("read the source's keys", err)
 	}
@@ -77,7 +83,7 @@ func (db *DB) begin(ctx context.Context, from *DB) error {
 		if err != nil {
 			return t.fail("look at the target", err)
 		}
-		have, err := query(ctx, t.w, keys.scan(len(keys.columns)), keys.after(true))
+		have, err := query(ctx, t.w, keys.scan(db, len(keys.columns)), keys.after(true))
 		if err != nil {
 			return t.fail("look at the target", err)
 		}
@@ -111,7 +117,11 @@ func sameRow(a, b []any) bool {
 }
 
 func (db *DB) count(ctx context.Context, name string) (int64, error) {
-	n, _, err := queryOne(ctx, db.engine.Read(), scanValue[int64], "SELECT count(*) FROM "+name)
+	var n int64
+	err := db.engine.Survey(ctx, func(q Querier) (err error) {
+		n, _, err = queryOne(ctx, q, scanValue[int64], "SELECT count(*) FROM "+name)
+		return err
+	})
 	return n, db.engine.Classify("count "+name, err)
 }
 
@@ -125,7 +135,7 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 	if err != nil {
 		return err
 	}
-	last, found, err := queryOne(ctx, to.engine.Read(), t.scan(t.keys), t.last())
+	last, found, err := queryOne(ctx, to.engine.Read(), t.scan(to, t.keys), t.last())
 	if err != nil {
 		return to.engine.Classify("find where to go on", err)
 	}
@@ -135,7 +145,7 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 	}
 	for first := !found; ; first = false {
 		progress("copying", t.name, done, total)
-		page, err := query(ctx, from.engine.Read(), t.scan(len(t.columns)), t.after(first), last...)
+		page, err := query(ctx, from.engine.Read(), t.scan(from, len(t.columns)), t.after(first), last...)
 		if err != nil {
 			return from.engine.Classify("read the source", err)
 		}
@@ -145,15 +155,11 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 		last = slices.Clone(page[len(page)-1][:t.keys])
 		err = to.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
 			_, err := w.Insert(ctx, into, len(page), func(args []any, i int) ([]any, error) {
-				args = append(args, page[i]...)
-				if !t.derived {
-					return args, nil
+				args, err := to.bindable(args, page[i])
+				if err == nil && t.derived {
+					args = to.engine.SearchValues(args, participantOf(page[i]))
 				}
-				p, err := to.participantOf(page[i])
-				if err != nil {
-					return nil, err
-				}
-				return to.engine.SearchValues(args, p), nil
+				return args, err
 			})
 			return err
 		})
@@ -165,27 +171,22 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 }
 
 // participantOf makes a participant of the values of a row, for what is derived from it.
-func (db *DB) participantOf(row []any) (*registry.Participant, error) {
+func participantOf(row []any) *registry.Participant {
 	p := &registry.Participant{}
-	var err error
 	for i, name := range participantColumns {
-		content, _ := row[i].(string)
-		switch name {
-		case "identifier":
-			p.Identifier = content
-		case "oid":
-			p.OID = content
-		case "custom":
-			if p.Custom, err = db.decodeCustom(content); err != nil {
-				return nil, err
-			}
-		default:
-			if f := slices.Index(detailColumns[:], name); f >= 0 {
+		switch content := row[i].(type) {
+		case fields:
+			p.Custom = content
+		case string:
+			switch f := slices.Index(detailColumns[:], name); {
+			case f >= 0:
 				p.Details[f] = content
+			case name == "identifier":
+				p.Identifier = content
 			}
 		}
 	}
-	return p, nil
+	return p
 }
 
 // compare adds up both sides.
@@ -216,7 +217,7 @@ func (db *DB) sum(ctx context.Context, t *table, progress Progress) (Sum, error)
 	var last []any
 	for first := true; ; first = false {
 		progress("comparing", t.name, sum.Rows, total)
-		page, err := query(ctx, db.engine.Read(), t.scan(len(t.columns)), t.after(first), last...)
+		page, err := query(ctx, db.engine.Read(), t.scan(db, len(t.columns)), t.after(first), last...)
 		if err != nil {
 			return sum, db.engine.Classify("compare "+t.name, err)
 		}
@@ -238,7 +239,7 @@ func (db *DB) sum(ctx context.Context, t *table, progress Progress) (Sum, error)
 func (db *DB) finish(ctx context.Context, from *DB) error {
 	rows := map[string][][]any{}
 	for _, t := range running() {
-		all, err := query(ctx, from.engine.Read(), t.scan(len(t.columns)), t.after(true))
+		all, err := query(ctx, from.engine.Read(), t.scan(from, len(t.columns)), t.after(true))
 		if err != nil {
 			return from.engine.Classify("read the source's counters", err)
 		}

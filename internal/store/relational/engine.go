@@ -68,6 +68,9 @@ type Engine interface {
 	// Snapshot runs fn in one read-only transaction, whose queries see one picture.
 	Snapshot(ctx context.Context, fn func(q Querier) error) error
 
+	// Survey is Snapshot for what reads everything and may take its time.
+	Survey(ctx context.Context, fn func(q Querier) error) error
+
 	// Write runs fn in one transaction that has the study to itself, in all processes; study 0
 	// is the deployment. An error of fn, or its panic, undoes everything. When Write returns nil,
 	// what fn wrote is durable. Fn may be run again from the start.

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -20,6 +22,7 @@ const (
 	boolean
 	bytesKind
 	identity // a UUID
+	customs  // custom fields, which each engine writes in its own form
 )
 
 // column is one column of a table, as both engines name it.
@@ -108,6 +111,8 @@ func participantKind(name string) kind {
 		return boolean
 	case "access_code":
 		return bytesKind
+	case "custom":
+		return customs
 	case "link_id":
 		return identity
 	default:
@@ -151,15 +156,18 @@ func (t *table) last() string {
 	return "SELECT " + strings.Join(keys, ", ") + " FROM " + t.name + " ORDER BY " + strings.Join(keys, " DESC, ") + " DESC LIMIT 1"
 }
 
-// scan reads a row of the first n columns as arguments to bind.
-func (t *table) scan(n int) func(row scanner) ([]any, error) {
+// fields are the values of custom fields, in no engine's form.
+type fields map[string]string
+
+// scan reads a row of the first n columns of a database as values that [DB.bindable] binds.
+func (t *table) scan(db *DB, n int) func(row scanner) ([]any, error) {
 	return func(row scanner) ([]any, error) {
 		dest := make([]any, n)
 		for i, c := range t.columns[:n] {
 			switch c.kind {
 			case integer:
 				dest[i] = new(sql.NullInt64)
-			case text:
+			case text, customs:
 				dest[i] = new(string)
 			case boolean:
 				dest[i] = new(bool)
@@ -172,11 +180,33 @@ func (t *table) scan(n int) func(row scanner) ([]any, error) {
 		if err := row.Scan(dest...); err != nil {
 			return nil, err
 		}
-		for i := range dest {
+		for i, c := range t.columns[:n] {
 			dest[i] = value(dest[i])
+			if c.kind == customs {
+				values, err := db.decodeCustom(dest[i].(string))
+				if err != nil {
+					return nil, err
+				}
+				dest[i] = fields(values)
+			}
 		}
 		return dest, nil
 	}
+}
+
+// bindable appends the values of a row as this database keeps them.
+func (db *DB) bindable(to, row []any) ([]any, error) {
+	for _, v := range row {
+		if custom, ok := v.(fields); ok {
+			text, err := db.encodeCustom(custom)
+			if err != nil {
+				return nil, err
+			}
+			v = text
+		}
+		to = append(to, v)
+	}
+	return to, nil
 }
 
 // value is what was scanned, as an argument.
@@ -237,6 +267,13 @@ func addTo(sum hash.Hash, row []any) {
 			put('b', v)
 		case uuid.UUID:
 			put('u', v[:])
+		case fields:
+			put('f', nil)
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				put('n', []byte(name))
+				put('v', []byte(v[name]))
+			}
+			put('e', nil)
 		}
 	}
 }

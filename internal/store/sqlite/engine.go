@@ -37,6 +37,11 @@ func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) err
 	return fn(querier{snapshot{tx}})
 }
 
+// Survey implements relational.Engine.
+func (e *engine) Survey(ctx context.Context, fn func(q relational.Querier) error) error {
+	return e.Snapshot(ctx, fn)
+}
+
 // Write implements relational.Engine. There is one writer, so every transaction has all studies
 // to itself.
 func (e *engine) Write(ctx context.Context, _ registry.StudyID, fn func(context.Context, relational.Transaction) error) error {
