@@ -53,3 +53,8 @@ demo: build ## serve the demo study on http://127.0.0.1:8080
 .PHONY: run
 run: build ## serve with ARGS, for example ARGS='--study-file juno.yaml'
 	bin/rollcall serve $(ARGS)
+
+.PHONY: bench
+bench: build ## measure against the raw limits, with ARGS, for example ARGS='-people 1000000'
+	@go build -o bin/bench ./bench
+	@bin/bench -binary bin/rollcall $(ARGS)

@@ -14,7 +14,7 @@ const root = "../.."
 func sources(t *testing.T) []*file {
 	t.Helper()
 	var files []*file
-	for _, top := range []string{"cmd", "internal"} {
+	for _, top := range []string{"bench", "cmd", "internal"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(p string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,6 +40,11 @@ func (c *backupCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if conf, err := c.config(); err != nil {
+		return err
+	} else if store.Shared(conf.DatabaseURL) {
+		return st.Backup(ctx, c.File) // which says what to do instead
+	}
 	place, err := c.openFiles(ctx, c.dir())
 	if err != nil {
 		return err
@@ -151,6 +157,9 @@ func (b *backup) attempt(ctx context.Context, d *draft, con *console) (counts, e
 			return counts{}, err
 		}
 	}
+	if err := b.addMark(ctx, archive); err != nil {
+		return counts{}, err
+	}
 	return counts{len(uploads), len(outputs)}, archive.finish()
 }
 
@@ -228,6 +237,22 @@ func (b *backup) addOutput(ctx context.Context, archive *archiveWriter, key stri
 	}
 	defer file.Close()
 	return archive.add(key, file)
+}
+
+// addMark adds the mark of the place, if it has one.
+func (b *backup) addMark(ctx context.Context, archive *archiveWriter) error {
+	key, err := b.store.ServerKey(ctx, registryKey, registryKeySize)
+	if err != nil {
+		return err
+	}
+	mark := files.MarkKey(hex.EncodeToString(key))
+	if _, err := b.files.Size(ctx, mark); err != nil {
+		if fault.KindOf(err) == fault.NotFound {
+			return nil
+		}
+		return err
+	}
+	return b.addOutput(ctx, archive, mark)
 }
 
 // gone tells whether a missing file has gone since the copy was made, or was missing before.

@@ -60,6 +60,9 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 	if err := quiet(ctx, source); err != nil {
 		return err
 	}
+	if _, err := source.ServerKey(ctx, registryKey, registryKeySize); err != nil { // so that both have it
+		return err
+	}
 	target, err := store.Open(ctx, store.Config{DatabaseURL: to, Migrate: true})
 	if err != nil {
 		return err
@@ -102,19 +105,6 @@ func (c *copyCommand) addresses() (from, to string, err error) {
 		return "", "", wrong("--from and --to name one database")
 	}
 	return from, to, nil
-}
-
-// sourceFile is the file of an SQLite source, which must exist: opening it would make a new one.
-// It is "" for a server.
-func sourceFile(from string) (string, error) {
-	path, err := store.File(from)
-	if err != nil || path == "" {
-		return "", err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return "", wrong("there is no registry at %s", path).withHint("--from names its file")
-	}
-	return path, nil
 }
 
 // lockSource keeps servers from the folder of an SQLite database.
@@ -168,34 +158,42 @@ func (c *copyCommand) copyFiles(ctx context.Context, path string, source store.S
 	defer func() { err = errors.Join(err, there.Close()) }()
 	bar := newProgress(con)
 	defer bar.end()
+	lost := 0
 	for i, key := range keys {
 		bar.show("copying", float64(i)/float64(len(keys)), ", files")
-		if err := copyFile(ctx, here, there, key); err != nil {
-			return err
+		err := copyFile(ctx, here, there, key)
+		if err != nil && fault.KindOf(err) == fault.NotFound && i >= len(uploads) {
+			lost++ // a log or extract that nobody can read any more
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("copy the file %s: %w", key, err)
 		}
 	}
-	return nil
+	if lost > 0 {
+		bar.end()
+		fmt.Fprintf(con.Err, "%d logs and extracts were missing already; rollcall doctor lists them\n", lost)
+	}
+	kept := &place{Files: there, store: source, accept: true}
+	return kept.prove(ctx) // marks it
 }
 
 // copyFile copies one file. One that is there already is left alone: no file ever changes.
 func copyFile(ctx context.Context, from, to *files.Files, key string) error {
 	size, err := from.Size(ctx, key)
 	if err != nil {
-		if fault.KindOf(err) == fault.NotFound {
-			return failed("the file %s of a job is missing", key).withHint("--from-files-url names where the files are")
-		}
-		return fmt.Errorf("copy a file: %w", err)
+		return err
 	}
 	there, err := to.Size(ctx, key)
 	if err != nil && fault.KindOf(err) != fault.NotFound {
-		return fmt.Errorf("copy a file: %w", err)
+		return err
 	}
 	if err == nil && there == size {
 		return nil
 	}
 	file, err := from.Open(ctx, key)
 	if err != nil {
-		return fmt.Errorf("copy a file: %w", err)
+		return err
 	}
 	defer file.Close()
 	if _, err := to.Put(ctx, key, file); err != nil {

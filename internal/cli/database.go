@@ -67,6 +67,8 @@ func (d *databaseFlags) open(ctx context.Context) (store.Store, error) {
 			return nil, wrong("there is no registry in %s", d.dir()).
 				withHint("name its folder with --data-dir; rollcall serve and rollcall apply make a new one")
 		}
+	} else if _, err := sourceFile(c.DatabaseURL); err != nil {
+		return nil, err
 	}
 	st, err := store.Open(ctx, c)
 	if err != nil {
@@ -76,6 +78,19 @@ func (d *databaseFlags) open(ctx context.Context) (store.Store, error) {
 		return nil, errors.Join(err, st.Close())
 	}
 	return st, nil
+}
+
+// sourceFile is the file of an SQLite address, which must exist: opening it would make a new one.
+// It is "" for a server.
+func sourceFile(url string) (string, error) {
+	path, err := store.File(url)
+	if err != nil || path == "" {
+		return "", err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return "", wrong("there is no registry at %s", path).withHint("rollcall serve and rollcall apply make a new one")
+	}
+	return path, nil
 }
 
 // usable answers an error for a registry that has another schema, or is half a copy.

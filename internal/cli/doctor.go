@@ -152,6 +152,10 @@ func (x *examination) whole(ctx context.Context, st store.Store) finding {
 
 // files examines the place of the files and those that jobs need.
 func (x *examination) files(ctx context.Context, st store.Store, flags *filesFlags) (err error) {
+	if flags.FilesURL == "" && flags.FilesURLFile == "" && len(x.directory()) > 0 {
+		x.report("files can be stored", finding{"no --files-url is given, and there is no data directory"})
+		return nil
+	}
 	place, err := flags.openFiles(ctx, x.flags.dir())
 	if err == nil {
 		defer func() { err = errors.Join(err, place.Close()) }()

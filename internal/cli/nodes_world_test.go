@@ -25,6 +25,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"rollcall/internal/access"
+	"rollcall/internal/files"
 	"rollcall/internal/files/s3test"
 	"rollcall/internal/jobs"
 	"rollcall/internal/store"
@@ -204,7 +205,7 @@ func (c *cluster) verify(n *node) {
 	c.run(append([]string{"doctor", "--data-dir", n.data()}, c.shared...)...)
 }
 
-// keys lists what is in the bucket.
+// keys lists what is in the bucket, but for the mark of the registry.
 func (c *cluster) keys() []string {
 	c.t.Helper()
 	list, err := c.bucket.Client().ListObjectsV2(c.t.Context(), &s3.ListObjectsV2Input{Bucket: &c.bucket.Bucket})
@@ -213,7 +214,9 @@ func (c *cluster) keys() []string {
 	}
 	var keys []string
 	for _, object := range list.Contents {
-		keys = append(keys, *object.Key)
+		if !strings.HasPrefix(*object.Key, files.MarkKey("")) {
+			keys = append(keys, *object.Key)
+		}
 	}
 	return keys
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"rollcall/internal/config"
+	"rollcall/internal/fault"
 	"rollcall/internal/httpx"
 	"rollcall/internal/store"
 )
@@ -32,15 +33,16 @@ type serveCommand struct {
 	LogFormat string `enum:"text,json" default:"text" help:"How log lines look: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least level that is logged: debug, info, warn or error."`
 
-	ShutdownGrace     time.Duration `default:"30s" help:"How long running requests may take to finish after a stop."`
-	ShutdownDelay     time.Duration `default:"0s" help:"How long to go on taking requests after a stop, while /readyz answers 503."`
-	ReadHeaderTimeout time.Duration `default:"10s" help:"How long a client may take to send a request's headers."`
-	StallTimeout      time.Duration `default:"30s" help:"How long a client may neither send nor take a byte."`
-	TokenTTL          time.Duration `name:"token-ttl" default:"4h" help:"How long a token from signing in is good for."`
-	TokenAudience     []string      `sep:"," placeholder:"URL" help:"What service accounts may name as the audience of their assertions; may be given several times. MyDataHelps' own token endpoints and this server's if not given."`
-	RateLimit         int           `default:"1000000" help:"How many requests an hour each service account may make."`
-	JobWorkers        int           `default:"4" help:"How many jobs run at the same time."`
-	ReadyFile         string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
+	ShutdownGrace      time.Duration `default:"30s" help:"How long running requests may take to finish after a stop."`
+	ShutdownDelay      time.Duration `default:"0s" help:"How long to go on taking requests after a stop, while /readyz answers 503."`
+	ReadHeaderTimeout  time.Duration `default:"10s" help:"How long a client may take to send a request's headers."`
+	StallTimeout       time.Duration `default:"30s" help:"How long a client may neither send nor take a byte."`
+	TokenTTL           time.Duration `name:"token-ttl" default:"4h" help:"How long a token from signing in is good for."`
+	TokenAudience      []string      `sep:"," placeholder:"URL" help:"What service accounts may name as the audience of their assertions; may be given several times. MyDataHelps' own token endpoints and this server's if not given."`
+	RateLimit          int           `default:"1000000" help:"How many requests an hour each service account may make."`
+	AcceptMissingFiles bool          `help:"Start although none of the files of its jobs are where --files-url says."`
+	JobWorkers         int           `default:"4" help:"How many jobs run at the same time."`
+	ReadyFile          string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
 }
 
 // Help implements kong.HelpProvider.
@@ -71,12 +73,19 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	place, err := c.openFiles(ctx, c.dir())
+	opened, err := c.openFiles(ctx, c.dir())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, place.Close()) }()
+	defer func() { err = errors.Join(err, opened.Close()) }()
+	kept := &place{Files: opened, store: st, accept: c.AcceptMissingFiles, log: log}
+	if err := kept.prove(ctx); err != nil && fault.KindOf(err) != fault.Unavailable {
+		return err
+	}
 	if c.Demo {
+		if err := onlyDemo(ctx, st, defs[0]); err != nil {
+			return err
+		}
 		account, err := demoAccountDefinition(c.dir(), defs[0])
 		if err != nil {
 			return err
@@ -92,7 +101,7 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 			log.InfoContext(ctx, "study changed by its file", "difference", difference.String())
 		}
 	}
-	s, err := newServer(ctx, c, st, place, con, log)
+	s, err := newServer(ctx, c, st, kept, con, log)
 	if err != nil {
 		return err
 	}
@@ -198,4 +207,21 @@ func (c *serveCommand) logger(con *console) *slog.Logger {
 		handler = slog.NewJSONHandler(con.Err, options)
 	}
 	return slog.New(httpx.NewRedactingHandler(handler))
+}
+
+// onlyDemo keeps the demo's users and passwords out of a registry that is not the demo's: it may
+// hold the demo's studies and no other.
+func onlyDemo(ctx context.Context, st store.Store, demo *config.Definitions) error {
+	catalog, err := st.Catalog(ctx)
+	if err != nil {
+		return err
+	}
+	for _, study := range catalog.Studies() {
+		own := slices.ContainsFunc(demo.Studies, func(d *config.StudyDefinition) bool { return d.Study.OID == study.OID })
+		if !own {
+			return wrong("this registry holds the study %s, which is not the demo's", study.OID).
+				withHint("--demo is for a registry of its own: leave --database-url and --data-dir out, or leave --demo out")
+		}
+	}
+	return nil
 }

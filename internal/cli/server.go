@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/internal/fault"
-	"rollcall/internal/files"
 	"rollcall/internal/httpx"
 	"rollcall/internal/jobs"
 	"rollcall/internal/segment"
@@ -34,15 +33,16 @@ type server struct {
 	con     *console
 	log     *slog.Logger
 	jobs    *jobs.Service
+	files   *place
 	metrics *prometheus.Registry
 }
 
-func newServer(ctx context.Context, c *serveCommand, st store.Store, place *files.Files, con *console, log *slog.Logger) (*server, error) {
+func newServer(ctx context.Context, c *serveCommand, st store.Store, kept *place, con *console, log *slog.Logger) (*server, error) {
 	a, err := newApp(ctx, st, con.now, signIn{ttl: c.TokenTTL, audiences: c.audiences(), log: log})
 	if err != nil {
 		return nil, err
 	}
-	s := &server{app: a, command: c, con: con, log: log, metrics: prometheus.NewRegistry()}
+	s := &server{app: a, files: kept, command: c, con: con, log: log, metrics: prometheus.NewRegistry()}
 	node, err := nodeID(c.dir())
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, place *file
 		return nil, err
 	}
 	s.jobs = jobs.NewService(jobs.Config{
-		Store: st, Registry: a.registry, Files: place, Scrub: openclinica.Scrub, Node: node, Logger: log, Workers: c.JobWorkers, Observer: observer,
+		Store: st, Registry: a.registry, Files: kept, Scrub: openclinica.Scrub, Node: node, Logger: log, Workers: c.JobWorkers, Observer: observer,
 		Kinds: map[string]jobs.Kind{
 			openclinica.BulkAddKind: openclinica.BulkAdd{},
 			openclinica.ExtractKind: openclinica.Extractor{Registry: a.registry},
@@ -147,7 +147,7 @@ func (s *server) run(ctx context.Context) error {
 		Ready: func(addrs []net.Addr) {
 			s.access.AcceptAudiences(s.command.boundAudiences(addrs)...)
 			runner.Go(func() {
-				if jobsErr = s.jobs.Run(working); jobsErr != nil {
+				if jobsErr = s.work(working); jobsErr != nil {
 					stop() // a server without its jobs is no server
 				}
 			})
@@ -169,6 +169,17 @@ func (s *server) run(ctx context.Context) error {
 	}
 	s.log.InfoContext(ctx, "stopped")
 	return errors.Join(s.listenFault(err), jobsErr, keeperErr, readyErr)
+}
+
+// work runs jobs once the files of the registry are known to be kept where this node was told.
+func (s *server) work(ctx context.Context) error {
+	if err := s.files.await(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	return s.jobs.Run(ctx)
 }
 
 // later is a context that ends a while after ctx does.

@@ -35,6 +35,7 @@ func (c *container) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	query := r.URL.Query()
 	w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+	w.Header().Set("X-Ms-Creation-Time", time.Now().UTC().Format(http.TimeFormat))
 	w.Header().Set("ETag", `"1"`)
 	switch {
 	case err != nil:
@@ -135,6 +136,20 @@ func TestAzure(t *testing.T) {
 		if _, err := w.Open(t.Context(), key); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("open %q: %v", key, err)
 		}
+	}
+	kept := save(t, w, "outputs", "A")
+	if _, err := w.Put(t.Context(), kept, io.MultiReader(&endless{size: 10}, iotest.ErrReader(cut))); !errors.Is(err, cut) {
+		t.Errorf("put again: %v", err)
+	}
+	readTwice(t, w, kept, []byte("A"))
+	if size, err := w.Size(t.Context(), kept); err != nil || size != 1 {
+		t.Errorf("the size is %d, %v", size, err)
+	}
+	if err := w.Remove(t.Context(), kept); err != nil {
+		t.Error(err)
+	}
+	if size, err := w.Size(t.Context(), kept); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("the size of a file that is gone is %d, %v", size, err)
 	}
 	if len(fake.blobs) > 0 {
 		t.Errorf("%d blobs are left", len(fake.blobs))

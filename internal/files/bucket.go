@@ -36,7 +36,7 @@ type bucket struct {
 	dropParts func(ctx context.Context, key string) error
 }
 
-func (b *bucket) save(ctx context.Context, key string, r io.Reader) (size int64, err error) {
+func (b *bucket) save(ctx context.Context, key string, fresh bool, r io.Reader) (size int64, err error) {
 	size, sent, err := b.keep(ctx, key, r)
 	if err == nil {
 		err = ctx.Err()
@@ -44,7 +44,7 @@ func (b *bucket) save(ctx context.Context, key string, r io.Reader) (size int64,
 	if err == nil {
 		return size, nil
 	}
-	if sent {
+	if sent && fresh { // else it is whole, and may have been there before
 		cleanup, cancel := detached(ctx)
 		defer cancel()
 		b.Delete(cleanup, key) //nolint:errcheck // the first error is the one to tell; what stays is swept later
@@ -66,6 +66,14 @@ func (b *bucket) open(ctx context.Context, key string) (io.ReadSeekCloser, error
 		return nil, b.fault(ctx, err, "open file")
 	}
 	return &stream{ctx: ctx, bucket: b, r: r}, nil
+}
+
+func (b *bucket) size(ctx context.Context, key string) (int64, error) {
+	found, err := b.Attributes(ctx, key)
+	if err != nil {
+		return 0, b.fault(ctx, err, "look at file")
+	}
+	return found.Size, nil
 }
 
 func (b *bucket) remove(ctx context.Context, key string) error {

@@ -39,6 +39,8 @@ type Config struct {
 
 	// Dir is a folder of this machine, made if it does not exist. It may hold other things.
 	Dir string
+
+	idle time.Duration // s3IdleTime if 0; tests do not wait so long
 }
 
 // Files is a place that keeps files. It may be used by many at once.
@@ -46,8 +48,11 @@ type Files struct{ place place }
 
 // place is a folder or a bucket. Its keys are checked, and its errors are ready for the caller.
 type place interface {
-	// save stores what r holds under the key, durably, or leaves nothing behind.
-	save(ctx context.Context, key string, r io.Reader) (size int64, err error)
+	// save stores what r holds under the key, durably and whole or not at all. Under a fresh key,
+	// which nobody else knows, it leaves nothing behind on an error; under another it takes
+	// nothing away from what is there.
+	save(ctx context.Context, key string, fresh bool, r io.Reader) (size int64, err error)
+	size(ctx context.Context, key string) (int64, error)
 	open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 	// remove deletes a file, or what was received of it if the key ends in partSuffix.
 	remove(ctx context.Context, key string) error
@@ -80,7 +85,7 @@ func Open(ctx context.Context, c Config) (*Files, error) {
 	case "file":
 		return opened(openFileURL(a))
 	case "s3":
-		return opened(openS3(ctx, a))
+		return opened(openS3(ctx, a, c.idle))
 	case "azblob":
 		return opened(openAzure(ctx, a))
 	case "gs":
@@ -109,19 +114,25 @@ func (f *Files) Save(ctx context.Context, folder string, r io.Reader) (key strin
 		return "", 0, fmt.Errorf("save a file: there is no folder %q", folder)
 	}
 	key = folder + "/" + uuid.NewString()
-	if size, err = f.Put(ctx, key, r); err != nil {
+	if size, err = f.put(ctx, key, true, r); err != nil {
 		return "", 0, err
 	}
 	return key, size, nil
 }
 
-// Put stores what r holds as Save does, under a key that another place has given out.
+// Put stores what r holds as Save does, under a key that another place has given out. A file
+// that is there already stays whole until the new one is: one of the two is there even after an
+// error.
 func (f *Files) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	if !isKey(key) {
 		return 0, fmt.Errorf("store a file: %q is no key", key)
 	}
+	return f.put(ctx, key, false, r)
+}
+
+func (f *Files) put(ctx context.Context, key string, fresh bool, r io.Reader) (size int64, err error) {
 	from := &source{r: r}
-	size, err = f.place.save(ctx, key, from)
+	size, err = f.place.save(ctx, key, fresh, from)
 	switch {
 	case from.err != nil: // what follows from it tells less
 		return 0, roomFault(from.err, "receive file")
@@ -141,6 +152,15 @@ func (f *Files) Open(ctx context.Context, key string) (io.ReadSeekCloser, error)
 	return f.place.open(ctx, key)
 }
 
+// Size answers how many bytes a stored file has; a file that is there is whole. Fault NotFound if
+// there is no such file, Unavailable if the place is away.
+func (f *Files) Size(ctx context.Context, key string) (int64, error) {
+	if !isKey(key) {
+		return 0, gone(nil)
+	}
+	return f.place.size(ctx, key)
+}
+
 // Remove deletes a stored file, or what was received of one; a missing one is no error. Fault
 // Unavailable if the place is away.
 func (f *Files) Remove(ctx context.Context, key string) error {
@@ -151,7 +171,8 @@ func (f *Files) Remove(ctx context.Context, key string) error {
 }
 
 // Before lists the keys of files stored before the time by the clock of the place, those that
-// were never received whole included. Fault Unavailable if the place is away.
+// were never received whole included: those of which nothing has come since the time, or, in S3,
+// which were begun more than a day before it. Fault Unavailable if the place is away.
 func (f *Files) Before(ctx context.Context, t time.Time) ([]string, error) {
 	var keys []string
 	for _, folder := range folders {
@@ -159,7 +180,7 @@ func (f *Files) Before(ctx context.Context, t time.Time) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		keys = append(keys, some...)
+		keys = append(keys, slices.DeleteFunc(some, isMark)...)
 	}
 	return keys, nil
 }

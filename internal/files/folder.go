@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // folder keeps files as files: the key is the path below it. The driver that gocloud.dev has
@@ -33,28 +35,37 @@ func openFileURL(a *address) (*folder, error) {
 	return openFolder(filepath.FromSlash(a.url.Path))
 }
 
-func (d *folder) save(ctx context.Context, key string, r io.Reader) (size int64, err error) {
+func (d *folder) save(ctx context.Context, key string, fresh bool, r io.Reader) (size int64, err error) {
 	whole := d.file(key)
 	part := whole + partSuffix
-	defer func() {
-		if err != nil {
-			os.Remove(part)  //nolint:errcheck // the first error is the one to tell; what stays is swept later
-			os.Remove(whole) //nolint:errcheck // as above
-		}
-	}()
-	if size, err = writeDurably(part, r); err != nil {
-		return 0, err
+	if !fresh { // another may be storing the same, or was killed as it did
+		part = whole + "." + uuid.NewString() + partSuffix
 	}
-	if err = os.Rename(part, whole); err != nil {
-		return 0, roomFault(err, "keep file")
+	if size, err = writeDurably(part, r); err == nil {
+		err = keepPart(ctx, part, whole)
 	}
-	if err = syncDir(filepath.Dir(whole)); err != nil {
-		return 0, roomFault(err, "keep file")
+	if err == nil {
+		return size, nil
 	}
-	if err = ctx.Err(); err != nil {
-		return 0, fmt.Errorf("keep file: %w", err)
+	os.Remove(part) //nolint:errcheck // the first error is the one to tell; what stays is swept later
+	if fresh {
+		os.Remove(whole) //nolint:errcheck // as above
 	}
-	return size, nil
+	return 0, err
+}
+
+// keepPart gives a file that was received whole its name.
+func keepPart(ctx context.Context, part, whole string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("keep file: %w", err)
+	}
+	if err := os.Rename(part, whole); err != nil {
+		return roomFault(err, "keep file")
+	}
+	if err := syncDir(filepath.Dir(whole)); err != nil {
+		return roomFault(err, "keep file")
+	}
+	return nil
 }
 
 func writeDurably(path string, r io.Reader) (size int64, err error) {
@@ -110,6 +121,17 @@ func (d *folder) open(_ context.Context, key string) (io.ReadSeekCloser, error) 
 		return nil, fmt.Errorf("open file: %w", err)
 	}
 	return f, nil
+}
+
+func (d *folder) size(_ context.Context, key string) (int64, error) {
+	info, err := os.Stat(d.file(key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, gone(err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at file: %w", err)
+	}
+	return info.Size(), nil
 }
 
 func (d *folder) remove(_ context.Context, key string) error {

@@ -371,7 +371,7 @@ func TestBefore(t *testing.T) {
 		body := io.MultiReader(&endless{size: 12 << 20}, reading(func([]byte) (int, error) {
 			defer cancel()
 			var err error
-			if during, err = w.Before(t.Context(), time.Now().Add(time.Minute)); err != nil {
+			if during, err = w.Before(t.Context(), time.Now().Add(25*time.Hour)); err != nil {
 				t.Error(err)
 			}
 			for _, key := range during { // as if it were a leftover

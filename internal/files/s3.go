@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -33,9 +34,10 @@ var s3Parameters = []string{"region", "endpoint", "prefix", "profile", "credenti
 const (
 	s3ConnectTime = 10 * time.Second
 	s3AnswerTime  = 60 * time.Second
+	s3IdleTime    = 60 * time.Second // without a byte either way
 )
 
-func openS3(ctx context.Context, a *address) (*bucket, error) {
+func openS3(ctx context.Context, a *address, idle time.Duration) (*bucket, error) {
 	name, err := a.bucket()
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func openS3(ctx context.Context, a *address) (*bucket, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := s3Client(ctx, a)
+	client, err := s3Client(ctx, a, cmp.Or(idle, s3IdleTime))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func openS3(ctx context.Context, a *address) (*bucket, error) {
 	return b, nil
 }
 
-func s3Client(ctx context.Context, a *address) (*s3.Client, error) {
+func s3Client(ctx context.Context, a *address, idle time.Duration) (*s3.Client, error) {
 	endpoint := a.query.Get("endpoint")
 	if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil) {
 		return nil, invalid("the endpoint in the URL of the file storage is not an http or https URL without a name and a password")
@@ -74,7 +76,7 @@ func s3Client(ctx context.Context, a *address) (*s3.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := s3Config(ctx, a)
+	c, err := s3Config(ctx, a, idle)
 	if err != nil {
 		return nil, err
 	}
@@ -98,10 +100,13 @@ func s3Client(ctx context.Context, a *address) (*s3.Client, error) {
 	}), nil
 }
 
-func s3Config(ctx context.Context, a *address) (aws.Config, error) {
+func s3Config(ctx context.Context, a *address, idle time.Duration) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = s3ConnectTime }).
-		WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = s3AnswerTime })
+		WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout = s3AnswerTime
+			t.DialContext = limitedDial(t.DialContext, idle)
+		})
 	options := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
 	if region := a.query.Get("region"); region != "" {
 		options = append(options, config.WithRegion(region))

@@ -1,12 +1,14 @@
 package files_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +80,7 @@ func TestServerGoesAndComesBack(t *testing.T) {
 	}
 	defer again.Close()
 	sameBytes(t, again, &endless{size: size})
-	left, err := w.Before(t.Context(), time.Now().Add(time.Minute))
+	left, err := w.Before(t.Context(), time.Now().Add(25*time.Hour))
 	if err != nil || len(left) != 2 {
 		t.Errorf("after the crash there is %q, %v; want the file and half of another", left, err)
 	}
@@ -198,5 +200,21 @@ func TestReaderWhoLeaves(t *testing.T) {
 	leave()
 	if _, err := io.Copy(io.Discard, file); !errors.Is(err, ctx.Err()) || fault.KindOf(err) != fault.Internal {
 		t.Errorf("told %v", err)
+	}
+}
+
+// What is being received is nobody's leftover, however long it takes: S3 tells only when it began.
+func TestLongUploadIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := s3World(t, s3test.Start(t))
+	soon, late := []string{"?"}, []string{"?"}
+	key, _, err := w.Save(t.Context(), "uploads", io.MultiReader(&endless{size: 12 << 20}, reading(func([]byte) (int, error) {
+		var err, lateErr error
+		soon, err = w.Before(t.Context(), time.Now().Add(23*time.Hour))
+		late, lateErr = w.Before(t.Context(), time.Now().Add(25*time.Hour))
+		return 0, cmp.Or(err, lateErr, io.EOF)
+	})))
+	if err != nil || len(soon) > 0 || !slices.Equal(late, []string{key + ".part"}) {
+		t.Errorf("%v; within a day there is %q, after it %q", err, soon, late)
 	}
 }

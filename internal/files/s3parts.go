@@ -127,12 +127,16 @@ func (p *s3Parts) abort(ctx context.Context, object, upload *string) error {
 	return err
 }
 
-// before lists objects that were begun before the time and never ended.
+// unfinishedAge is how much older than asked for an object must be that was never ended: the
+// service tells when it was begun, not when its last part came.
+const unfinishedAge = 24 * time.Hour
+
+// before lists objects that were begun long enough before the time and never ended.
 func (p *s3Parts) before(ctx context.Context, folder string, t time.Time) ([]string, error) {
 	var keys []string
 	err := p.each(ctx, folder+"/", func(u *types.MultipartUpload) error {
 		key := aws.ToString(u.Key)[len(p.prefix):]
-		if aws.ToTime(u.Initiated).Before(t) && isKey(key) {
+		if aws.ToTime(u.Initiated).Before(t.Add(-unfinishedAge)) && isKey(key) {
 			keys = append(keys, key+partSuffix)
 		}
 		return nil

@@ -5,13 +5,31 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"time"
 
 	"rollcall/internal/fault"
 	"rollcall/internal/registry"
 )
 
-// pending lists who was erased from the study and may still be in the files of its jobs.
-func (s *Service) pending(ctx context.Context, study registry.StudyID) ([]registry.ErasedName, error) {
+// clockSkew is by how much the clocks of nodes may differ.
+const clockSkew = time.Minute
+
+// erasedFrom lists those of the erasures who may be in the job's output. Whoever was erased before
+// the job was made is not in it: who is called so there is somebody else, who was given an
+// identifier that had become free.
+func erasedFrom(job *Job, erasures []registry.Erasure) []registry.ErasedName {
+	var people []registry.ErasedName
+	for _, e := range erasures {
+		if e.Study == job.Study && !job.CreatedAt.After(e.At.Add(clockSkew)) {
+			people = append(people, e.People...)
+		}
+	}
+	return people
+}
+
+// pending lists the erasures that may not have reached all files of jobs yet.
+func (s *Service) pending(ctx context.Context) ([]registry.Erasure, error) {
 	if s.Scrub == nil {
 		return nil, nil
 	}
@@ -19,13 +37,7 @@ func (s *Service) pending(ctx context.Context, study registry.StudyID) ([]regist
 	if err != nil {
 		return nil, fmt.Errorf("list erasures: %w", err)
 	}
-	var people []registry.ErasedName
-	for _, e := range all {
-		if e.Study == study {
-			people = append(people, e.People...)
-		}
-	}
-	return people, nil
+	return all, nil
 }
 
 // erase takes those who were erased out of the files of jobs that have ended. What cannot be
@@ -45,16 +57,14 @@ func (s *Service) eraseAll(ctx context.Context) error {
 		return fmt.Errorf("list erasures: %w", err)
 	}
 	var studies []registry.StudyID
-	people := map[registry.StudyID][]registry.ErasedName{}
 	for _, e := range all {
-		if _, ok := people[e.Study]; !ok {
+		if !slices.Contains(studies, e.Study) {
 			studies = append(studies, e.Study)
 		}
-		people[e.Study] = append(people[e.Study], e.People...)
 	}
 	var failed error
 	for _, study := range studies {
-		if err := s.eraseStudy(ctx, study, people[study]); err != nil {
+		if err := s.eraseStudy(ctx, study, all); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
@@ -70,19 +80,29 @@ func (s *Service) eraseAll(ctx context.Context) error {
 	return failed
 }
 
-// eraseStudy takes people out of the files of all jobs of their study. A job that ends meanwhile
-// puts nobody into its file who was erased before: see Ending.Size.
-func (s *Service) eraseStudy(ctx context.Context, study registry.StudyID, people []registry.ErasedName) error {
+// eraseStudy takes people out of the files of all jobs of their study; a file that cannot be read
+// does not hold up the others. A job that ends meanwhile puts nobody into its file who was erased
+// before: see Ending.Size.
+func (s *Service) eraseStudy(ctx context.Context, study registry.StudyID, erasures []registry.Erasure) error {
 	list, err := s.Store.Jobs(ctx, JobFilter{Study: study})
 	if err != nil {
 		return fmt.Errorf("list jobs: %w", err)
 	}
+	var failed error
 	for _, job := range list {
-		if err := s.eraseOutput(ctx, job, people); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
+		people := erasedFrom(job, erasures)
+		if len(people) == 0 {
+			continue
+		}
+		err := survive(func() error { return s.eraseOutput(ctx, job, people) })
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("job %s: %w", job.ID, err))
+		}
 	}
-	return nil
+	return failed
 }
 
 // eraseOutput takes people out of a job's file. Another node that does the same is no trouble:

@@ -52,6 +52,9 @@ func (s *Service) sweepFiles(ctx context.Context) error {
 		return fmt.Errorf("look for files in use: %w", err)
 	}
 	for _, key := range old {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !needed[key] {
 			s.drop(ctx, key)
 		}

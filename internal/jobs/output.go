@@ -20,7 +20,7 @@ const outputParts = 4
 func (s *Service) WriteOutput(ctx context.Context, job *Job, w io.Writer) error {
 	for missed := ""; ; {
 		// Whoever is erased between these two is either still pending or out of the file.
-		erased, err := s.pending(ctx, job.Study)
+		erasures, err := s.pending(ctx)
 		if err != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (s *Service) WriteOutput(ctx context.Context, job *Job, w io.Writer) error 
 		if err != nil {
 			return fmt.Errorf("open job output: %w", err)
 		}
-		return s.sendFile(stored, w, file, erased)
+		return s.sendFile(stored, w, file, erasedFrom(stored, erasures))
 	}
 }
 

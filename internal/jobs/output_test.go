@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -383,5 +384,67 @@ func TestOutputOfAJobThatEndsMeanwhile(t *testing.T) {
 		}
 		r.end()
 		w.checkDone(s, job, "A", "B")
+	})
+}
+
+// Who is given an identifier that an erasure has made free stays in the outputs of later jobs.
+func TestErasedIdentifierIsTakenAgain(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.service(1, map[string]jobs.Kind{"add": &lines{}})
+		before := w.done(s, "A", "B")
+		w.erase("B")
+		w.db.cause(failing("end erasure", errInside)) // it stays to be done
+		w.later.Store(int64(2 * time.Minute))
+		after := w.done(s, "B", "C")
+		w.runHouse(s)
+		if w.erasures() != 1 {
+			t.Fatal("the erasure is done")
+		}
+		if got := w.output(s, before); got != "A added\n" {
+			t.Errorf("output of a job before the erasure %q", got)
+		}
+		if got := w.output(s, after); got != "B added\nC added\n" {
+			t.Errorf("output of a job after the erasure %q", got)
+		}
+		if held := w.onDisk("B added"); !slices.Equal(held, []string{"B added in " + w.stored(after).Output}) {
+			t.Errorf("on disk: %q", held)
+		}
+	})
+}
+
+// unreadable is a store of files of which one cannot be opened.
+type unreadable struct {
+	jobs.Files
+
+	key string
+}
+
+func (u *unreadable) Open(ctx context.Context, key string) (io.ReadSeekCloser, error) {
+	if key == u.key {
+		return nil, fault.New(fault.Unavailable, "", "away")
+	}
+	return u.Files.Open(ctx, key)
+}
+
+// A file that cannot be read does not keep erased people in the others.
+func TestErasureWithAFileThatCannotBeRead(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.service(1, map[string]jobs.Kind{"add": &lines{}})
+		var list []*jobs.Job
+		for _, name := range []string{"A", "C", "D"} {
+			list = append(list, w.done(s, name, "B"))
+		}
+		w.erase("B")
+		plain, bad := w.store.Files, w.stored(list[1]).Output
+		w.store.Files = &unreadable{plain, bad}
+		w.runHouse(s)
+		if held := w.onDisk("B"); !slices.Equal(held, []string{"B in " + bad}) || w.erasures() != 1 {
+			t.Errorf("still there: %q, %d erasures; want one file and its erasure", held, w.erasures())
+		}
+		w.store.Files = plain
+		w.runHouse(s)
+		if held := w.onDisk("B"); held != nil || w.erasures() > 0 {
+			t.Errorf("still there: %q, %d erasures", held, w.erasures())
+		}
 	})
 }

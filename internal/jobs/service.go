@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -83,9 +84,14 @@ func (s *Service) OpenUpload(ctx context.Context, key string) (io.ReadSeekCloser
 // later.
 func (s *Service) DropUpload(ctx context.Context, key string) { s.drop(ctx, key) }
 
+// dropTime is how long deleting a file may go on, even after its caller has left.
+const dropTime = 10 * time.Second
+
 // drop deletes a file that nobody needs any more.
 func (s *Service) drop(ctx context.Context, key string) {
-	if err := s.Files.Remove(context.WithoutCancel(ctx), key); err != nil {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTime)
+	defer cancel()
+	if err := s.Files.Remove(within, key); err != nil {
 		s.Logger.WarnContext(ctx, "file not removed", "key", key, "error", err)
 	}
 }

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,4 +84,70 @@ func TestSweep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// removing is a store of files that is asked before it removes one.
+type removing struct {
+	jobs.Files
+
+	before func(ctx context.Context) error
+}
+
+func (r *removing) Remove(ctx context.Context, key string) error {
+	if err := r.before(ctx); err != nil {
+		return err
+	}
+	return r.Files.Remove(ctx, key)
+}
+
+// A store of files that hangs holds nobody for long who only wants to be rid of a file.
+func TestDropOfAFileThatHangs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.service(1, nil)
+		job := w.job(s, "add", w.ohio, "A")
+		w.store.Files = &removing{w.store.Files, func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(24 * time.Hour): // of the bubble
+				return nil
+			}
+		}}
+		left, leave := context.WithCancel(t.Context())
+		leave()
+		began := time.Now()
+		s.DropUpload(left, job.Upload)
+		if took := time.Since(began); took != 10*time.Second || len(w.files()) != 1 {
+			t.Errorf("gave up after %v, files %q", took, w.files())
+		}
+	})
+}
+
+// A service that is told to stop leaves the rest of its sweeping for the next time.
+func TestSweepThatIsStopped(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		s := w.service(1, nil)
+		for _, name := range []string{"uploads/a", "uploads/b", "uploads/c"} {
+			age(t, w.folder, name, 2*time.Hour)
+		}
+		plain := w.store.Files
+		var r *running
+		begun := make(chan struct{})
+		w.store.Files = &removing{plain, func(context.Context) error {
+			<-begun
+			r.stop()
+			return nil
+		}}
+		r = w.run(s)
+		close(begun)
+		r.wait()
+		if left := w.files(); len(left) != 2 {
+			t.Errorf("left: %q; want that one was removed before it was told", left)
+		}
+		w.store.Files = plain
+		w.runHouse(s)
+		if left := w.files(); len(left) > 0 {
+			t.Errorf("left: %q", left)
+		}
+	})
 }

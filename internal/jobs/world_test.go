@@ -34,6 +34,7 @@ type world struct {
 	db       *troubled
 	registry *registry.Service
 	clock    func() time.Time
+	later    *atomic.Int64 // by how many nanoseconds the clock is ahead
 	book     *registry.CodeBook
 	store    *stubborn // the files
 	folder   string    // of the files
@@ -68,7 +69,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 
 func newWorld(t *testing.T, c store.Config) *world {
 	t.Helper()
-	w := &world{t: t, folder: t.TempDir(), node: "node-1", log: &lockedBuffer{}, ended: make(chan string, 100)}
+	w := &world{t: t, folder: t.TempDir(), node: "node-1", log: &lockedBuffer{}, ended: make(chan string, 100), later: &atomic.Int64{}}
 	db := enginetest.Open(t, c)
 	w.study = &registry.Study{
 		OID: "S_JUNO", GUID: uuid.New(), Identifier: "JUNO", Name: "Juno", Status: registry.Available, Participate: true,
@@ -88,7 +89,9 @@ func newWorld(t *testing.T, c store.Config) *world {
 		t.Fatal(err)
 	}
 	var ticks atomic.Int64
-	w.clock = func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * time.Microsecond) }
+	w.clock = func() time.Time {
+		return start.Add(time.Duration(ticks.Add(1))*time.Microsecond + time.Duration(w.later.Load()))
+	}
 	w.registry = w.process()
 	place, err := files.Open(t.Context(), files.Config{Dir: w.folder})
 	if err != nil {
@@ -106,7 +109,7 @@ func (w *world) process() *registry.Service {
 // beside is another node on the same database and files, with troubles of its own.
 func (w *world) beside(node string) *world {
 	other := &world{
-		t: w.t, db: &troubled{Store: w.db.Store, leases: w.db.leases}, clock: w.clock, book: w.book, folder: w.folder, node: node, log: w.log, ended: w.ended,
+		t: w.t, db: &troubled{Store: w.db.Store, leases: w.db.leases}, clock: w.clock, later: w.later, book: w.book, folder: w.folder, node: node, log: w.log, ended: w.ended,
 		store: &stubborn{Files: w.store.Files}, study: w.study, ohio: w.ohio, iowa: w.iowa,
 	}
 	other.registry = other.process()

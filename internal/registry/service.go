@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rollcall/internal/audit"
@@ -21,8 +22,8 @@ type Service struct {
 
 	erased chan struct{} // see Erased
 
-	catalogMu sync.Mutex
-	catalog   *Catalog
+	catalog atomic.Pointer[Catalog]
+	reading chan struct{} // holds one token while somebody reads the catalog
 
 	queuesMu sync.Mutex
 	queues   map[StudyID]*queue
@@ -39,7 +40,7 @@ func WithRules(book RuleBook) Option { return func(s *Service) { s.rules = book 
 func NewService(store Store, codes *CodeBook, clock func() time.Time, options ...Option) *Service {
 	s := &Service{
 		store: store, codes: codes, clock: clock, rules: noRules{}, queues: map[StudyID]*queue{},
-		erased: make(chan struct{}, 1),
+		erased: make(chan struct{}, 1), reading: make(chan struct{}, 1),
 	}
 	for _, option := range options {
 		option(s)
@@ -51,22 +52,29 @@ func NewService(store Store, codes *CodeBook, clock func() time.Time, options ..
 func (s *Service) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // Catalog answers every study and site as they are now. It reads them again only when they
-// have changed.
+// have changed; however many ask at once after a change, one reads.
 func (s *Service) Catalog(ctx context.Context) (*Catalog, error) {
 	version, err := s.store.CatalogVersion(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read catalog version: %w", err)
 	}
-	s.catalogMu.Lock()
-	defer s.catalogMu.Unlock()
-	if s.catalog != nil && s.catalog.Version == version {
-		return s.catalog, nil
+	if c := s.catalog.Load(); c != nil && c.Version == version {
+		return c, nil
+	}
+	select {
+	case s.reading <- struct{}{}:
+		defer func() { <-s.reading }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the catalog: %w", ctx.Err())
+	}
+	if c := s.catalog.Load(); c != nil && c.Version == version {
+		return c, nil
 	}
 	catalog, err := s.store.Catalog(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read catalog: %w", err)
 	}
-	s.catalog = catalog
+	s.catalog.Store(catalog)
 	return catalog, nil
 }
 

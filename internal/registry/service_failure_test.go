@@ -136,3 +136,52 @@ func TestReadsOfACallerWhoGaveUp(t *testing.T) {
 		}
 	})
 }
+
+// hanging is a real database that holds whoever reads the catalog.
+type hanging struct {
+	store.Store
+
+	reached, open chan struct{}
+}
+
+func (h *hanging) Catalog(ctx context.Context) (*registry.Catalog, error) {
+	h.reached <- struct{}{}
+	<-h.open
+	return h.Store.Catalog(ctx)
+}
+
+// Who waits while another reads the catalog waits no longer than they want to.
+func TestWaitForTheCatalog(t *testing.T) {
+	t.Parallel()
+	r := setup(t, engines.SQLite(), nil)
+	held := &hanging{r.db, make(chan struct{}, 2), make(chan struct{})}
+	r.Service = registry.NewService(held, nil, func() time.Time { return noon })
+	read := make(chan error, 1)
+	go func() { // ends when the catalog is read
+		_, err := r.Catalog(t.Context())
+		read <- err
+	}()
+	<-held.reached
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	waited := make(chan error, 1)
+	go func() { // ends with ctx
+		_, err := r.Catalog(ctx)
+		waited <- err
+	}()
+	select {
+	case err := <-waited:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("told %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("waits longer than its context")
+	}
+	close(held.open)
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	if _, err := r.Catalog(t.Context()); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}

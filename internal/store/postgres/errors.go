@@ -83,10 +83,16 @@ func readOnly(err error) bool {
 // refused says why the server will not let this role into this database; "" if it did.
 func refused(err error) string {
 	var e *pgconn.PgError
-	if errors.As(err, &e) && (e.Code[:2] == "28" || e.Code[:2] == "3D") {
+	if errors.As(err, &e) && (e.Code[:2] == "28" || e.Code[:2] == "3D" || e.Code == "42704") { // the last: an unknown parameter
 		return e.Message
 	}
 	return ""
+}
+
+// mayNot tells whether the role lacks a privilege.
+func mayNot(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "42501"
 }
 
 // gaveWay tells whether the database gave the transaction up in favour of another, and has

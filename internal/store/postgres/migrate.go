@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3/database"
 
+	"rollcall/internal/fault"
 	"rollcall/internal/store/schema"
 )
 
@@ -72,5 +73,9 @@ func (db *DB) up(ctx context.Context) (err error) {
 		return err
 	}
 	_, err = provider.Up(ctx)
+	if mayNot(err) {
+		return fault.New(fault.Invalid, "", "this role may not change the schema of the database %s", db.name).
+			WithHint("run rollcall migrate as the role that owns it, before nodes of this version start")
+	}
 	return classify("migrate", err)
 }

@@ -57,7 +57,9 @@ func (a *API) postBulk(w http.ResponseWriter, r *http.Request) error {
 		Dialect: dialect, RequestID: httpx.RequestID(r.Context()), SourceFile: name, Upload: key, Size: size,
 	}
 	if err := a.submitBulk(r, v, job, params); err != nil {
-		a.jobs.DropUpload(r.Context(), key)
+		if fault.KindOf(err) != fault.Unavailable { // else there may be a job all the same, or the file is swept
+			a.jobs.DropUpload(r.Context(), key)
+		}
 		return err
 	}
 	return writeText(w, "job uuid: "+job.ID.String())

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rollcall/internal/audit"
 	"rollcall/internal/fault"
 	"rollcall/internal/jobs"
 	"rollcall/internal/store/enginetest"
@@ -69,4 +70,55 @@ func TestFailedJobKeepsItsLog(t *testing.T) {
 			t.Errorf("the log has %d lines, %d participants were made", got, want)
 		}
 	})
+}
+
+// doubtful is a real database that makes a job, or not, and answers an error.
+type doubtful struct {
+	jobs.Store
+
+	err  error
+	made bool
+}
+
+func (d *doubtful) CreateJob(ctx context.Context, job *jobs.Job, events []audit.Event) error {
+	if d.made {
+		if err := d.Store.CreateJob(ctx, job, events); err != nil {
+			return err
+		}
+	}
+	return d.err
+}
+
+// Where nobody knows whether a job was made, its file stays for it; the sweep has the rest.
+func TestUploadOfAJobInDoubt(t *testing.T) {
+	t.Parallel()
+	away := fault.New(fault.Unavailable, "", "away")
+	for _, tt := range []struct {
+		name string
+		err  error
+		made bool
+		left int
+	}{
+		{"made", away, true, 1},
+		{"in vain", away, false, 1},
+		{"refused", errors.New("broken on purpose"), false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			db := &doubtful{err: tt.err, made: tt.made}
+			w := newWorld(t, func(c *jobs.Config) { db.Store, c.Store = c.Store, db })
+			contentType, body := form("people.csv", "ParticipantID\nA\n")
+			if answer := w.send("dana", "POST", boston+"/participants/bulk", contentType, body); answer.Code < 500 {
+				t.Errorf("answered %d %s", answer.Code, answer.Body)
+			}
+			if left := w.storedUploads(); len(left) != tt.left {
+				t.Errorf("uploads %q, want %d", left, tt.left)
+			}
+			if !tt.made {
+				return
+			}
+			w.runJobs()
+			w.find("S_JUNO(PROD)", "A")
+		})
+	}
 }
