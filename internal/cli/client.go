@@ -228,5 +228,8 @@ func (c *client) refusal(resp *http.Response, text []byte) error {
 	if r.hint == "" {
 		r.hint = body.Hint
 	}
+	if r.hint == "" && resp.StatusCode == http.StatusServiceUnavailable {
+		r.hint = "its database or its file storage is away; try again in a moment"
+	}
 	return r
 }

@@ -74,6 +74,9 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 		bar.show(doing, float64(done)/float64(max(total, 1)), ", "+strings.ReplaceAll(table, "_", " "))
 	})
 	bar.end()
+	if errors.Is(err, context.Canceled) {
+		return failed("interrupted").withHint("run the same command again: the copy goes on where it stopped")
+	}
 	if err != nil {
 		return err
 	}
@@ -85,7 +88,7 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintln(con.Out, "the copy is whole; start the servers with its --database-url")
+	fmt.Fprintln(con.Out, "the copy is whole; start the servers on it")
 	return nil
 }
 
