@@ -218,10 +218,10 @@ func (e *engine) Survey(ctx context.Context, fn func(q relational.Querier) error
 	return patient.Snapshot(ctx, fn)
 }
 
-// How transactions begin, whatever the server has as its defaults.
+// How transactions begin, whatever level the server has as its default.
 const (
 	beginRead  = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED" // not READ WRITE: a server that is to be left says READ ONLY
 )
 
 // Write implements relational.Engine. The transaction holds the lock of the study's row of
