@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,9 +91,9 @@ func TestJobResumesAtItsCursor(t *testing.T) {
 			inWorld(t, func(t *testing.T, w *world) {
 				var r *running
 				begun := make(chan struct{}) // r is set
-				second := false
+				var second atomic.Bool       // the house is kept beside the work
 				happens := func(what string) error {
-					if !second || what != test.before {
+					if !second.Load() || what != test.before {
 						return nil
 					}
 					<-begun
@@ -101,7 +102,7 @@ func TestJobResumesAtItsCursor(t *testing.T) {
 				}
 				first := &lines{size: 3}
 				first.before = func(_ context.Context, _ *jobs.Job, done int) error {
-					second = done == 3
+					second.Store(done == 3)
 					return happens("next")
 				}
 				s := w.service(1, map[string]jobs.Kind{"add": first})
