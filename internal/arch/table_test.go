@@ -121,7 +121,7 @@ var rooms = map[string]room{
 	"cli": {
 		ours: []string{
 			"access", "audit", "config", "fault", "files", "httpx", "jobs", "registry", "segment",
-			"store", "store/postgres", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
+			"store", "store/postgres", "store/relational", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
 		},
 		modules: []string{kong, prometheus, term, uuid},
 		guarded: []string{"net/http"},

@@ -2,12 +2,13 @@ package cli
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/google/uuid"
 
 	"rollcall/internal/fault"
 	"rollcall/internal/files"
@@ -143,17 +144,17 @@ func (b *backup) attempt(ctx context.Context, d *draft, con *console) (counts, e
 	if err := b.addDatabase(archive); err != nil {
 		return counts{}, err
 	}
-	for _, key := range uploads {
-		file := b.uploads[key]
+	for _, upload := range uploads {
+		file := b.uploads[upload.key]
 		if file == nil {
-			return counts{}, b.gone(ctx, key)
+			return counts{}, b.gone(ctx, upload.key)
 		}
-		if err := archive.add(key, file); err != nil {
+		if err := archive.add(upload.key, file); err != nil {
 			return counts{}, err
 		}
 	}
-	for _, key := range outputs {
-		if err := b.addOutput(ctx, archive, key); err != nil {
+	for _, output := range outputs {
+		if err := b.addOutput(ctx, archive, output.key); err != nil {
 			return counts{}, err
 		}
 	}
@@ -185,8 +186,8 @@ func (b *backup) hold(ctx context.Context) error {
 	return nil
 }
 
-// needed lists the keys of the files that the copy's jobs need.
-func (b *backup) needed(ctx context.Context) (uploads, outputs []string, err error) {
+// needed lists the files that the copy's jobs need.
+func (b *backup) needed(ctx context.Context) (uploads, outputs []neededFile, err error) {
 	st, err := store.Open(ctx, store.Config{DataDir: b.staging})
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the copy: %w", err)
@@ -195,8 +196,15 @@ func (b *backup) needed(ctx context.Context) (uploads, outputs []string, err err
 	return neededFiles(ctx, st)
 }
 
-// neededFiles lists the keys of the uploads of unfinished jobs and of the outputs of all.
-func neededFiles(ctx context.Context, st store.Store) (uploads, outputs []string, err error) {
+// neededFile is a file that a job needs.
+type neededFile struct {
+	key  string
+	job  uuid.UUID
+	size int64 // in bytes; -1: not known
+}
+
+// neededFiles lists the uploads of unfinished jobs and the outputs of all.
+func neededFiles(ctx context.Context, st store.Store) (uploads, outputs []neededFile, err error) {
 	catalog, err := st.Catalog(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -208,10 +216,10 @@ func neededFiles(ctx context.Context, st store.Store) (uploads, outputs []string
 		}
 		for _, job := range list {
 			if job.Upload != "" && job.State.Unfinished() {
-				uploads = append(uploads, job.Upload)
+				uploads = append(uploads, neededFile{job.Upload, job.ID, job.Size})
 			}
 			if job.Output != "" {
-				outputs = append(outputs, job.Output)
+				outputs = append(outputs, neededFile{job.Output, job.ID, -1})
 			}
 		}
 	}
@@ -241,11 +249,11 @@ func (b *backup) addOutput(ctx context.Context, archive *archiveWriter, key stri
 
 // addMark adds the mark of the place, if it has one.
 func (b *backup) addMark(ctx context.Context, archive *archiveWriter) error {
-	key, err := b.store.ServerKey(ctx, registryKey, registryKeySize)
+	registry, err := registryID(ctx, b.store)
 	if err != nil {
 		return err
 	}
-	mark := files.MarkKey(hex.EncodeToString(key))
+	mark := files.MarkKey(registry)
 	if _, err := b.files.Size(ctx, mark); err != nil {
 		if fault.KindOf(err) == fault.NotFound {
 			return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"rollcall/internal/fault"
 	"rollcall/internal/files"
 	"rollcall/internal/store"
+	"rollcall/internal/store/relational"
 )
 
 // copyCommand moves a registry to another database.
@@ -80,15 +82,20 @@ func (c *copyCommand) Run(ctx context.Context, con *console) (err error) {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(con.Out, 0, 0, 2, ' ', 0)
+	return printSums(con.Out, sums)
+}
+
+// printSums prints what was compared.
+func printSums(w io.Writer, sums []relational.Sum) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "table\trows\tchecksum of both")
 	for _, sum := range sums {
 		fmt.Fprintf(table, "%s\t%d\t%s\n", sum.Table, sum.Rows, hex.EncodeToString(sum.Checksum[:8]))
 	}
+	fmt.Fprintln(table, "the copy is whole; start the servers on it")
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	fmt.Fprintln(con.Out, "the copy is whole; start the servers on it")
 	return nil
 }
 
@@ -139,10 +146,10 @@ func (c *copyCommand) copyFiles(ctx context.Context, path string, source store.S
 	if err != nil {
 		return err
 	}
-	keys := slices.Concat(uploads, outputs)
+	needed := slices.Concat(uploads, outputs)
 	if c.ToFilesURL == "" {
-		if len(keys) > 0 {
-			fmt.Fprintf(con.Err, "%d uploads, logs and extracts stay where they are; --to-files-url would copy them\n", len(keys))
+		if len(needed) > 0 {
+			fmt.Fprintf(con.Err, "%d uploads, logs and extracts stay where they are; --to-files-url would copy them\n", len(needed))
 		}
 		return nil
 	}
@@ -162,15 +169,18 @@ func (c *copyCommand) copyFiles(ctx context.Context, path string, source store.S
 	bar := newProgress(con)
 	defer bar.end()
 	lost := 0
-	for i, key := range keys {
-		bar.show("copying", float64(i)/float64(len(keys)), ", files")
-		err := copyFile(ctx, here, there, key)
-		if err != nil && fault.KindOf(err) == fault.NotFound && i >= len(uploads) {
+	for i, file := range needed {
+		bar.show("copying", float64(i)/float64(len(needed)), ", files")
+		err := copyFile(ctx, here, there, file.key)
+		switch {
+		case err == nil:
+		case fault.KindOf(err) != fault.NotFound:
+			return fmt.Errorf("copy the file %s: %w", file.key, err)
+		case i < len(uploads):
+			return failed("the upload %s of job %s, which has not ended, is missing", file.key, file.job).
+				withHint("--from-files-url names where the files are; or delete the job")
+		default:
 			lost++ // a log or extract that nobody can read any more
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("copy the file %s: %w", key, err)
 		}
 	}
 	if lost > 0 {

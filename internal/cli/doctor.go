@@ -174,19 +174,22 @@ func (x *examination) files(ctx context.Context, st store.Store, flags *filesFla
 	return nil
 }
 
-// missing finds files that jobs need and that are not there.
-func (x *examination) missing(ctx context.Context, st store.Store, place *files.Files, keys []string) finding {
+// missing finds files that jobs need and that are not there, or not as long as they were.
+func (x *examination) missing(ctx context.Context, st store.Store, place *files.Files, needed []neededFile) finding {
 	var found finding
-	for _, key := range keys {
-		file, err := place.Open(ctx, key)
-		if err == nil {
-			_ = file.Close() // opened to read
+	for _, file := range needed {
+		size, err := place.Size(ctx, file.key)
+		if err == nil && (file.size < 0 || size == file.size) {
 			continue
 		}
-		if used, again := st.FilesInUse(ctx, []string{key}); again == nil && !used[key] {
+		if used, again := st.FilesInUse(ctx, []string{file.key}); again == nil && !used[file.key] {
 			continue // the job has ended or was deleted meanwhile
 		}
-		found = append(found, fmt.Sprintf("%s cannot be read: %v", key, err))
+		if err != nil {
+			found = append(found, fmt.Sprintf("job %s: its file %s cannot be read: %v", file.job, file.key, err))
+			continue
+		}
+		found = append(found, fmt.Sprintf("job %s: its file %s has %d bytes, it was received with %d", file.job, file.key, size, file.size))
 	}
 	return found
 }

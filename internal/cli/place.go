@@ -19,6 +19,12 @@ const (
 	registryKeySize = 16 // bytes
 )
 
+// registryID is the name by which a place of files knows its registry.
+func registryID(ctx context.Context, st store.Store) (string, error) {
+	key, err := st.ServerKey(ctx, registryKey, registryKeySize)
+	return hex.EncodeToString(key), err
+}
+
 // place is where the files of a registry are kept, as a server has been told. A node that was
 // told wrong would take jobs whose uploads it cannot find, and put logs where nobody finds them:
 // so a server proves its place before it works on a job.
@@ -36,11 +42,10 @@ const fewFiles = 50
 // of the files that its jobs need, or its jobs need none. Fault Unavailable while that cannot be
 // told.
 func (p *place) prove(ctx context.Context) error {
-	key, err := p.store.ServerKey(ctx, registryKey, registryKeySize)
+	registry, err := registryID(ctx, p.store)
 	if err != nil {
 		return err
 	}
-	registry := hex.EncodeToString(key)
 	marked, err := p.Marked(ctx, registry)
 	if err != nil || marked {
 		return err
@@ -55,7 +60,7 @@ func (p *place) prove(ctx context.Context) error {
 		if found {
 			break
 		}
-		_, err := p.Size(ctx, file)
+		_, err := p.Size(ctx, file.key)
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
 		}

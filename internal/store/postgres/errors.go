@@ -10,12 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"rollcall/internal/fault"
-)
-
-// How long a caller should wait before it tries again.
-const (
-	retryWhenFull = 30
-	retryWhenAway = 5
+	"rollcall/internal/store/relational"
 )
 
 // classify gives a failure of doing something its kind. Faults pass as they are.
@@ -31,7 +26,7 @@ func classify(doing string, err error) error {
 		return classifyState(e.Code, wrapped)
 	}
 	if broken(err) {
-		return away(wrapped)
+		return relational.Away(wrapped)
 	}
 	return wrapped
 }
@@ -43,21 +38,21 @@ const readOnlyState = "25006"
 func classifyState(state string, err error) error {
 	switch state {
 	case "23505": // unique_violation
-		return fault.Wrap(fault.Conflict, err, "this clashes with what is stored")
+		return relational.Clash(err)
 	case "53100": // disk_full
-		return full(err)
+		return relational.Full(err)
 	case readOnlyState,
 		"40001", "40P01", // serialization_failure, deadlock_detected, after many tries
 		"40003",          // statement_completion_unknown
 		"55P03",          // lock_not_available
 		"57014",          // query_canceled: it took too long
 		"25P03", "25P04": // idle_in_transaction_session_timeout, transaction_timeout
-		return away(err)
+		return relational.Away(err)
 	}
 	switch state[:2] {
 	case "28", "3D", // authorization, database: a server that was set up otherwise meanwhile
 		"08", "53", "57", "58", "XX", "F0": // connection, resources, shutting down, system, internal, configuration
-		return away(err)
+		return relational.Away(err)
 	}
 	return err
 }
@@ -110,16 +105,4 @@ func definite(err error) bool {
 		return false
 	}
 	return e.Code != "40003" && e.Code[:2] != "08" && e.Code[:2] != "57"
-}
-
-func full(err error) error {
-	f := fault.Wrap(fault.StorageFull, err, "there is no room left to store this")
-	f.RetryAfterSeconds = retryWhenFull
-	return f
-}
-
-func away(err error) error {
-	f := fault.Wrap(fault.Unavailable, err, "the database is not available")
-	f.RetryAfterSeconds = retryWhenAway
-	return f
 }

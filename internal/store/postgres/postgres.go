@@ -171,7 +171,7 @@ func (db *DB) Ready(ctx context.Context) error {
 	}
 	if replica {
 		db.pool.Reset() // the next connection may find the primary
-		return away(errors.New("the server is a replica that cannot be written"))
+		return relational.Away(errors.New("the server is a replica that cannot be written"))
 	}
 	return db.Ping(ctx)
 }
@@ -274,7 +274,7 @@ func (e *engine) RunOn(ctx context.Context, w relational.Transaction) error {
 // Classify implements relational.Engine.
 func (e *engine) Classify(doing string, err error) error {
 	if err != nil && e.closed.Load() {
-		return away(fmt.Errorf("%s: the database is closed: %w", doing, err))
+		return relational.Away(fmt.Errorf("%s: the database is closed: %w", doing, err))
 	}
 	return classify(doing, err)
 }

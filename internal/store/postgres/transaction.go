@@ -19,7 +19,6 @@ import (
 type transaction struct {
 	conn *pgxpool.Conn
 	querier
-	shared bool // whether it holds the lock of the audit trail's writers
 }
 
 // limits are those of a transaction. The server keeps them.
@@ -119,7 +118,7 @@ func commitFault(err error) error {
 	if gaveWay(err) || definite(err) {
 		return classify("commit", err)
 	}
-	return away(fmt.Errorf("commit, with unknown outcome: %w", err))
+	return relational.Away(fmt.Errorf("commit, with unknown outcome: %w", err))
 }
 
 // rollback undoes the transaction; a connection that cannot do it is closed, which does it too.
@@ -152,6 +151,12 @@ func (t *transaction) Exec(ctx context.Context, text string, args ...any) (int64
 // Lock implements relational.Transaction.
 func (t *transaction) Lock(ctx context.Context, study registry.StudyID) error {
 	_, err := t.Exec(ctx, lockStudy, int64(study))
+	return err
+}
+
+// Announce implements relational.Transaction: it shares the lock of the audit trail's writers.
+func (t *transaction) Announce(ctx context.Context) error {
+	_, err := t.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", int64(trailLock))
 	return err
 }
 
@@ -207,12 +212,6 @@ func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, co
 	}
 	ctx, cancel := t.limits.bound(ctx)
 	defer cancel()
-	if into.Table == "audit_events" && !t.shared {
-		t.shared = true
-		if _, err := t.conn.Exec(ctx, "SELECT pg_advisory_xact_lock_shared($1)", int64(trailLock)); err != nil {
-			return 0, err
-		}
-	}
 	switch {
 	case count < manyRows:
 		return t.insertRows(ctx, into, count, args)

@@ -8,7 +8,6 @@ import (
 	"rollcall/internal/access"
 	"rollcall/internal/audit"
 	"rollcall/internal/config"
-	"rollcall/internal/fault"
 	"rollcall/internal/registry"
 )
 
@@ -133,7 +132,7 @@ func (d *definitionTx) countRules(ctx context.Context, before, s *registry.Study
 func (d *definitionTx) free(ctx context.Context, text string, name any, self int64) error {
 	holder, found, err := queryOne(ctx, d.w, scanValue[int64], text, name)
 	if err == nil && found && holder != self {
-		err = fault.New(fault.Conflict, "", "this clashes with what is stored")
+		err = Clash(nil)
 	}
 	return err
 }

@@ -47,6 +47,10 @@ type Transaction interface {
 	// Lock takes a study for the transaction alone, beside the one it was begun for.
 	Lock(ctx context.Context, study registry.StudyID) error
 
+	// Announce is called before audit events are written: their positions may appear out of the
+	// order in which transactions commit, see [Engine.SettledPosition].
+	Announce(ctx context.Context) error
+
 	// Erased tells that personal values were deleted, which must not linger.
 	Erased()
 }

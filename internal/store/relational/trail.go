@@ -39,6 +39,9 @@ func (t *tx) recordEvents(ctx context.Context, at time.Time, events []audit.Even
 	if !found {
 		return studyUnknown()
 	}
+	if err := t.w.Announce(ctx); err != nil {
+		return err
+	}
 	seq := last - width + 1
 	var text []byte
 	_, err = t.w.Insert(ctx, t.db.set.events, len(events), func(args []any, row int) ([]any, error) {

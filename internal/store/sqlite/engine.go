@@ -158,6 +158,9 @@ func (t *transaction) Update(ctx context.Context, text string, count int, args f
 // Lock implements relational.Transaction: nobody else writes anyway.
 func (t *transaction) Lock(context.Context, registry.StudyID) error { return nil }
 
+// Announce implements relational.Transaction: nobody else writes anyway.
+func (t *transaction) Announce(context.Context) error { return nil }
+
 // Erased implements relational.Transaction.
 func (t *transaction) Erased() { t.erased = true }
 

@@ -118,7 +118,7 @@ func TestDiskFull(t *testing.T) {
 		added += 50
 	}
 	f := fault.As(err)
-	if f == nil || f.Kind != fault.StorageFull || f.RetryAfterSeconds != retryWhenFull || added == 0 {
+	if f == nil || f.Kind != fault.StorageFull || f.RetryAfterSeconds != relational.RetryWhenFull || added == 0 {
 		t.Fatalf("after %d: %v, want StorageFull", added, err)
 	}
 	for range 3 { // it stays full, and it stays usable

@@ -12,15 +12,10 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"rollcall/internal/fault"
+	"rollcall/internal/store/relational"
 )
 
 var errClosed = errors.New("the database is closed")
-
-// How long a caller should wait before it tries again.
-const (
-	retryWhenFull = 30
-	retryWhenAway = 5
-)
 
 // classify gives a failure of doing something its kind. Faults and the ends of contexts pass
 // as they are.
@@ -37,9 +32,9 @@ func classify(doing string, err error) error {
 	err = fmt.Errorf("%s: %w", doing, err)
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return storageFull(err)
+		return relational.Full(err)
 	case errors.Is(err, errClosed), errors.Is(err, driver.ErrBadConn), isPathError(err):
-		return unavailable(err)
+		return relational.Away(err)
 	}
 	if e := (*sqlitedriver.Error)(nil); errors.As(err, &e) {
 		return classifyCode(e.Code(), err)
@@ -52,16 +47,16 @@ func classify(doing string, err error) error {
 func classifyCode(code int, err error) error {
 	switch code {
 	case lib.SQLITE_CONSTRAINT_UNIQUE, lib.SQLITE_CONSTRAINT_PRIMARYKEY, lib.SQLITE_CONSTRAINT_ROWID:
-		return fault.Wrap(fault.Conflict, err, "this clashes with what is stored")
+		return relational.Clash(err)
 	case lib.SQLITE_IOERR_SHMSIZE: // the wal-index could not grow: there is no room
-		return storageFull(err)
+		return relational.Full(err)
 	}
 	switch code & 0xff {
 	case lib.SQLITE_FULL:
-		return storageFull(err)
+		return relational.Full(err)
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_PROTOCOL,
 		lib.SQLITE_CANTOPEN, lib.SQLITE_IOERR, lib.SQLITE_READONLY:
-		return unavailable(err)
+		return relational.Away(err)
 	}
 	return err
 }
@@ -69,16 +64,4 @@ func classifyCode(code int, err error) error {
 func isPathError(err error) bool {
 	var e *fs.PathError
 	return errors.As(err, &e)
-}
-
-func storageFull(err error) error {
-	f := fault.Wrap(fault.StorageFull, err, "there is no room left to store this")
-	f.RetryAfterSeconds = retryWhenFull
-	return f
-}
-
-func unavailable(err error) error {
-	f := fault.Wrap(fault.Unavailable, err, "the database is not available")
-	f.RetryAfterSeconds = retryWhenAway
-	return f
 }
