@@ -92,10 +92,11 @@ var rooms = map[string]room{
 		guarded: []string{"database/sql"},
 	},
 	"store/relational": {
-		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
+		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/roster", "store/trail"},
 		modules: []string{uuid},
 		guarded: []string{"database/sql"},
 	},
+	"store/roster": {ours: []string{"registry"}, modules: []string{uuid}},
 	"store/sqlite": {
 		ours:    []string{"fault", "registry", "store/relational", "store/schema"},
 		modules: []string{goose, sqlite, uuid},

@@ -20,9 +20,9 @@ type statementSet struct {
 	updateState, updatePlace            string
 }
 
-func newStatementSet(d Dialect) *statementSet {
+func newStatementSet() *statementSet {
 	return &statementSet{
-		participants: &Insertion{Table: "participants", Columns: slices.Concat(participantColumns, d.SearchColumns())},
+		participants: &Insertion{Table: "participants", Columns: participantColumns},
 		members: &Insertion{
 			Table: "segment_members", Columns: []string{"study_id", "segment_id", "participant_id", "added_at"},
 			Suffix: "ON CONFLICT (study_id, segment_id, participant_id) DO NOTHING",
@@ -39,7 +39,7 @@ func newStatementSet(d Dialect) *statementSet {
 		},
 		codes:       &Insertion{Table: "access_codes", Columns: []string{"fingerprint", "of_study", "participant_id"}},
 		events:      &Insertion{Table: "audit_events", Columns: eventColumns},
-		updateState: updateOf(slices.Concat(stateColumns, d.SearchColumns())),
+		updateState: updateOf(stateColumns),
 		updatePlace: updateOf(placeColumns),
 	}
 }
@@ -66,6 +66,9 @@ func (t *tx) Write(ctx context.Context, at time.Time, out *registry.Outcome) err
 // write goes in an order in which what is given up is free before it is taken, and in which
 // an erasure finds the events of its own batch too.
 func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) error {
+	if err := unremembered(out); err != nil {
+		return err
+	}
 	if err := t.recordEvents(ctx, at, out.Events); err != nil {
 		return err
 	}
@@ -90,7 +93,7 @@ func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) err
 	if err := t.giveCodes(ctx, out.Codes); err != nil {
 		return err
 	}
-	if err := t.member(ctx, at, out.Memberships); err != nil {
+	if err := t.member(ctx, at, out); err != nil {
 		return err
 	}
 	if err := t.queueInvitations(ctx, at, out.Invited); err != nil {
@@ -109,8 +112,7 @@ func (t *tx) insert(ctx context.Context, writes []registry.Write) error {
 	}
 	_, err := t.w.Insert(ctx, t.db.set.participants, len(added), func(args []any, row int) ([]any, error) {
 		t.remember(added[row])
-		args, err := t.db.participantValues(args, added[row])
-		return t.db.engine.SearchValues(args, added[row]), err
+		return t.db.participantValues(args, added[row])
 	})
 	return err
 }
@@ -132,7 +134,7 @@ func (t *tx) update(ctx context.Context, writes []registry.Write) error {
 	err := t.w.Update(ctx, t.db.set.updateState, len(changed), func(args []any, i int) ([]any, error) {
 		p := changed[i]
 		args, err := t.db.stateValues(args, p)
-		return append(t.db.engine.SearchValues(args, p), int64(t.study), p.ID), err
+		return append(args, int64(t.study), p.ID), err
 	})
 	if err != nil {
 		return err

@@ -213,7 +213,7 @@ func TestErased(t *testing.T) {
 			return err
 		}
 		c.Counted--
-		return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{victim.ID}, Counters: c})
+		return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{victim.ID}, Counters: c, Events: deletion(victim.ID)})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestErasedBehindReader(t *testing.T) {
 			return err
 		}
 		err := db.InStudy(ctx, study, func(ctx context.Context, t registry.Tx) error {
-			return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{list[0].ID}})
+			return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{list[0].ID}, Events: deletion(list[0].ID)})
 		})
 		if !db.write.erasedInLog {
 			t.Error("the log was emptied under a reader")
@@ -365,4 +365,9 @@ func TestErasedBehindReader(t *testing.T) {
 	if db.write.erasedInLog {
 		t.Error("the log was never emptied")
 	}
+}
+
+// deletion is what is remembered of a deletion.
+func deletion(id registry.ID) []audit.Event {
+	return []audit.Event{{Action: audit.ParticipantDeleted, Participant: id}}
 }

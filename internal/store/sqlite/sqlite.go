@@ -56,9 +56,6 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := registerFold(); err != nil { // before any connection is made: the driver has no lock for it
-		return nil, fmt.Errorf("register %s: %w", foldFunction, err)
-	}
 	if err := prepareFile(ctx, config.Path); err != nil {
 		return nil, err
 	}

@@ -100,7 +100,7 @@ var concurrencyLaws = []law{
 			return list
 		}
 		b.must(b.in(func(tx registry.Tx) error {
-			if err := tx.Write(b.ctx, now, updating(changed...)); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(updating(changed...))); err != nil {
 				return err
 			}
 			b.same("before the commit", b.people(2), read(b.Engine))
