@@ -51,6 +51,14 @@ func array(values []any) any {
 	}
 }
 
+// Joined implements relational.Dialect.
+func (dialect) Joined(columns []string) string {
+	return "concat_ws(chr(2), " + strings.Join(columns, ", ") + ")"
+}
+
+// Separator implements relational.Dialect: no text is kept with it, see escaped.
+func (dialect) Separator() string { return separator }
+
 // ArrayLength implements relational.Dialect.
 func (dialect) ArrayLength(column string) string { return "json_array_length(" + column + "::json)" }
 

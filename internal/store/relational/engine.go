@@ -104,6 +104,11 @@ type Dialect interface {
 	// the engine needs. First is the number of the first parameter that the condition may use.
 	In(column string, first int, values []any, fn func(condition string, args []any) error) error
 
+	// Joined is the texts of columns in one, each but the first after the separator, which is in
+	// hardly any text.
+	Joined(columns []string) string
+	Separator() string
+
 	// ArrayLength is the length of a JSON array in a text column.
 	ArrayLength(column string) string
 

@@ -24,7 +24,7 @@ func (db *DB) Query(ctx context.Context, study registry.StudyID, q *registry.Que
 func (db *DB) query(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
 	k := db.rosters.of(study)
 	if plain(q) && !k.read() {
-		return db.firstPages(ctx, study, q)
+		return db.firstPages(ctx, study, k, q)
 	}
 	for {
 		if err := db.readRoster(ctx, study, k); err != nil {
@@ -66,18 +66,18 @@ func plain(q *registry.Query) bool {
 const removedOf = "(SELECT seq FROM participants WHERE study_id = $1 AND status = 'removed')" // few, with an index of their own
 
 // firstPages answers a plain query without the roster, so that a server need not read everybody
-// before it shows anybody.
-func (db *DB) firstPages(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
+// before it shows anybody. It counts everybody once, and again only if something has changed.
+func (db *DB) firstPages(ctx context.Context, study registry.StudyID, k *keptRoster, q *registry.Query) (*registry.Page, error) {
 	page := &registry.Page{}
 	err := db.engine.Snapshot(ctx, func(in Querier) error {
 		*page = registry.Page{}
-		total, _, err := queryOne(ctx, in, scanValue[int64],
-			`SELECT (SELECT count(*) FROM participants WHERE study_id = $1) -
-			        (SELECT count(*) FROM participants WHERE study_id = $1 AND status = 'removed')`, int64(study))
+		at, err := readPosition(ctx, in, study)
 		if err != nil {
 			return err
 		}
-		page.Total = int(total)
+		if page.Total, err = k.count(ctx, in, study, at); err != nil {
+			return err
+		}
 		seqs, err := query(ctx, in, scanValue[int64],
 			"SELECT seq FROM participants WHERE study_id = $1 AND seq NOT IN "+removedOf+" ORDER BY seq LIMIT $2 OFFSET $3",
 			int64(study), q.Limit, q.Offset)
@@ -87,6 +87,25 @@ func (db *DB) firstPages(ctx context.Context, study registry.StudyID, q *registr
 		return db.readPage(ctx, in, study, q, seqs, page)
 	})
 	return page, err
+}
+
+// count counts who is listed in the picture at a position.
+func (k *keptRoster) count(ctx context.Context, in Querier, study registry.StudyID, at position) (int, error) {
+	k.mu.RLock()
+	total, totalAt := k.total, k.totalAt
+	k.mu.RUnlock()
+	if total > 0 && totalAt == at {
+		return total, nil
+	}
+	counted, _, err := queryOne(ctx, in, scanValue[int64],
+		`SELECT (SELECT count(*) FROM participants WHERE study_id = $1) - (SELECT count(*) FROM `+removedOf+` AS removed)`, int64(study))
+	if err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	k.total, k.totalAt = int(counted), at
+	k.mu.Unlock()
+	return int(counted), nil
 }
 
 // readPage reads the participants of a page in its order.

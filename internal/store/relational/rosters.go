@@ -16,8 +16,13 @@ import (
 // else is said.
 const DefaultRosterMemory = 2 << 30
 
-// manyChanges is how many audit events a roster catches up with; past that it is read anew.
-const manyChanges = 100_000
+// manyChanged is how many changed participants a roster catches up with one by one; past that it
+// is read anew. Those who are new do not count: they come as fast as in a new one.
+const manyChanged = 20_000
+
+// manyAdded is for how many new participants a roster asks to which segments they belong; past
+// that it asks for all members again, once somebody wants to know.
+const manyAdded = 1000
 
 // rosters are the rosters of the studies that have been queried, see [roster.Roster]. Those that
 // were not asked for longest go when all take too much memory; one study's always stays.
@@ -35,6 +40,9 @@ type keptRoster struct {
 	mu     sync.RWMutex   // held to change what is below, with the turn; or to ask
 	roster *roster.Roster // nil: not read yet
 	upTo   position
+
+	total   int // how many are listed, as of a position, while the roster is not read
+	totalAt position
 
 	used, bytes int64 // guarded by rosters.mu
 }
@@ -120,17 +128,13 @@ func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRos
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
-	fresh := roster.New()
+	var fresh *roster.Roster
 	var at position
 	err := db.engine.Survey(ctx, func(in Querier) (err error) {
-		fresh = roster.New()
-		if at, err = readPosition(ctx, in, study); err != nil {
-			return err
+		if at, err = readPosition(ctx, in, study); err == nil {
+			fresh, err = db.readAll(ctx, in, study)
 		}
-		return each(ctx, in, db.scanParticipant, func(p *registry.Participant) error {
-			fresh.Put(p)
-			return nil
-		}, selectParticipant+" WHERE study_id = $1 ORDER BY study_id, seq", int64(study))
+		return err
 	})
 	if err != nil {
 		return err
@@ -140,14 +144,6 @@ func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRos
 	k.mu.Unlock()
 	db.rosters.weigh(k, fresh.Bytes())
 	return nil
-}
-
-// news is what has happened since a position.
-type news struct {
-	people   []*registry.Participant            // new or changed, as they are now, new ones last
-	gone     []registry.ID                      // erased
-	segments []uuid.UUID                        // whose members are looked at
-	members  map[uuid.UUID]map[registry.ID]bool // of people, by segment
 }
 
 // answersFrom tells what to do with a question that is asked in the picture at a position.
@@ -186,132 +182,95 @@ func (db *DB) catchUp(ctx context.Context, in Querier, study registry.StudyID, k
 	if r == nil || at.events < from.events || at.memberships < from.memberships {
 		return nil
 	}
-	if at.events-from.events > manyChanges {
-		k.forget()
-		return nil
-	}
-	known := r.Segments()
-	if at.memberships != from.memberships {
-		known = nil
-	}
-	n, err := db.readNews(ctx, in, study, from, r.Last(), known)
+	changed, err := query(ctx, in, scanValue[registry.ID], changedSince, int64(study), from.events, manyChanged+1)
 	if err != nil {
 		return err
 	}
-	var members []registry.ID
-	more := segment != nil && (known == nil || !r.HasSegment(*segment))
-	if more {
-		members, err = query(ctx, in, scanValue[registry.ID],
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.roster = nil // until all has gone well
+	if len(changed) > manyChanged {
+		return nil
+	}
+	if at.memberships != from.memberships {
+		r.ForgetSegments()
+	}
+	if whole, err := db.update(ctx, in, study, r, changed); err != nil || !whole {
+		return err
+	}
+	if segment != nil && !r.HasSegment(*segment) {
+		members, err := query(ctx, in, scanValue[registry.ID],
 			"SELECT participant_id FROM segment_members WHERE study_id = $1 AND segment_id = $2", int64(study), *segment)
 		if err != nil {
 			return err
 		}
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if at.memberships != from.memberships {
-		r.ForgetSegments()
-	}
-	if !n.tell(r) {
-		k.roster = nil
-		return nil
-	}
-	if more {
 		r.PutSegment(*segment, members)
 	}
-	k.upTo = at
+	k.roster, k.upTo = r, at
 	return nil
-}
-
-// forget has the roster be read anew.
-func (k *keptRoster) forget() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.roster = nil
-}
-
-// tell puts the news into the roster, and tells whether that was possible.
-func (n *news) tell(r *roster.Roster) bool {
-	for _, p := range n.people {
-		if !r.Put(p) {
-			return false
-		}
-		for _, segment := range n.segments {
-			r.PutMember(segment, p.ID, n.members[segment][p.ID])
-		}
-	}
-	for _, id := range n.gone {
-		r.Drop(id)
-	}
-	return true
 }
 
 // The audit trail tells who has changed since a number: a change commits with its event. Who
 // was added since is found by their Seq, and a reading changes nobody.
 const changedSince = `SELECT DISTINCT participant_id FROM audit_events
 	WHERE study_id = $1 AND seq > $2 AND participant_id IS NOT NULL AND action NOT IN ('` +
-	string(audit.ParticipantAdded) + `', '` + string(audit.AccessCodeRead) + `', '` + string(audit.ParticipantInfoRead) + `')`
+	string(audit.ParticipantAdded) + `', '` + string(audit.AccessCodeRead) + `', '` + string(audit.ParticipantInfoRead) + `') LIMIT $3`
 
-// readNews reads what has happened since a position, and since the last participant was added.
-func (db *DB) readNews(ctx context.Context, in Querier, study registry.StudyID, from position, last int64, segments []uuid.UUID) (*news, error) {
-	n := &news{segments: segments}
-	changed, err := query(ctx, in, scanValue[registry.ID], changedSince, int64(study), from.events)
-	if err != nil {
-		return nil, err
-	}
+// update puts those who have changed, and those who are new, into a roster. It tells whether that
+// was possible; if not, or after an error, the roster is of no use any more.
+func (db *DB) update(ctx context.Context, in Querier, study registry.StudyID, r *roster.Roster, changed []registry.ID) (whole bool, err error) {
 	there := map[registry.ID]bool{}
+	last, whole := r.Last(), true
 	err = db.engine.In("id", 2, anys(changed), func(condition string, args []any) error {
 		people, err := query(ctx, in, db.scanParticipant,
 			selectParticipant+" WHERE study_id = $1 AND "+condition, append([]any{int64(study)}, args...)...)
 		for _, p := range people {
 			there[p.ID] = true
-			if p.Seq <= last {
-				n.people = append(n.people, p)
+			if p.Seq <= last { // others come below, in order
+				whole = whole && r.Put(p)
 			}
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || !whole {
+		return false, err
 	}
 	for _, id := range changed {
 		if !there[id] {
-			n.gone = append(n.gone, id)
+			r.Drop(id)
 		}
 	}
-	added, err := query(ctx, in, db.scanParticipant,
-		selectParticipant+" WHERE study_id = $1 AND seq > $2 ORDER BY study_id, seq", int64(study), last)
-	if err != nil {
-		return nil, err
+	moved := changed
+	whole, err = db.readJoined(ctx, in, study, r, func(id registry.ID) { moved = append(moved, id) })
+	if err != nil || !whole {
+		return false, err
 	}
-	n.people = append(n.people, added...)
-	return n, db.readMembers(ctx, in, study, n)
+	if len(moved) > len(changed)+manyAdded {
+		r.ForgetSegments()
+	}
+	return true, db.moveMembers(ctx, in, study, r, moved)
 }
 
-// readMembers reads who of the people belongs to which of the segments.
-func (db *DB) readMembers(ctx context.Context, in Querier, study registry.StudyID, n *news) error {
-	if len(n.segments) == 0 {
+// moveMembers has the roster know to which of the segments that it knows participants belong.
+func (db *DB) moveMembers(ctx context.Context, in Querier, study registry.StudyID, r *roster.Roster, people []registry.ID) error {
+	segments := r.Segments()
+	if len(segments) == 0 {
 		return nil
 	}
-	n.members = map[uuid.UUID]map[registry.ID]bool{}
-	for _, segment := range n.segments {
-		n.members[segment] = map[registry.ID]bool{}
+	for _, segment := range segments {
+		for _, id := range people {
+			r.PutMember(segment, id, false)
+		}
 	}
-	ids := make([]any, len(n.people))
-	for i, p := range n.people {
-		ids[i] = p.ID
-	}
-	return db.engine.In("participant_id", 2, ids, func(condition string, args []any) error {
-		_, err := query(ctx, in, func(row scanner) (struct{}, error) {
-			var segment uuid.UUID
-			var id registry.ID
-			err := row.Scan(&segment, &id)
-			if members := n.members[segment]; members != nil {
-				members[id] = true
+	return db.engine.In("participant_id", 2, anys(people), func(condition string, args []any) error {
+		return each(ctx, in, func(row scanner) (m registry.Membership, err error) {
+			return m, row.Scan(&m.Segment, &m.Participant)
+		}, func(m registry.Membership) error {
+			if r.HasSegment(m.Segment) {
+				r.PutMember(m.Segment, m.Participant, true)
 			}
-			return struct{}{}, err
+			return nil
 		}, "SELECT segment_id, participant_id FROM segment_members WHERE study_id = $1 AND "+condition, append([]any{int64(study)}, args...)...)
-		return err
 	})
 }
 

@@ -17,6 +17,7 @@ type column struct {
 	ends  []uint32          // where the value of each code ends in text
 	index map[string]uint32 // codes by value; nil once there are too many
 	codes codes
+	last  uint32 // the code that was asked for last
 
 	replaced int // rows that were given another value; what they had may be nobody's
 
@@ -55,6 +56,14 @@ func (c *column) put(row uint32, value []byte) {
 
 // code finds or makes the code of a value.
 func (c *column) code(value []byte) uint32 {
+	if c.last != 0 && string(c.value(c.last)) == string(value) {
+		return c.last
+	}
+	c.last = c.find(value)
+	return c.last
+}
+
+func (c *column) find(value []byte) uint32 {
 	if code, known := c.index[string(value)]; known {
 		return code
 	}
@@ -78,7 +87,7 @@ func (c *column) renew() {
 			fresh.codes.set(row, fresh.code(value))
 		}
 	}
-	c.text, c.ends, c.index, c.codes, c.replaced = fresh.text, fresh.ends, fresh.index, fresh.codes, 0
+	c.text, c.ends, c.index, c.codes, c.last, c.replaced = fresh.text, fresh.ends, fresh.index, fresh.codes, 0, 0
 	c.signs = signs{}
 }
 

@@ -40,6 +40,14 @@ func placeholders(n int) string {
 	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
 }
 
+// Joined implements relational.Dialect.
+func (dialect) Joined(columns []string) string {
+	return "concat_ws(CAST(x'ff' AS TEXT), " + strings.Join(columns, ", ") + ")"
+}
+
+// Separator implements relational.Dialect: no text in UTF-8 holds that byte.
+func (dialect) Separator() string { return "\xff" }
+
 // ArrayLength implements relational.Dialect.
 func (dialect) ArrayLength(column string) string { return "json_array_length(" + column + ")" }
 
