@@ -42,6 +42,7 @@ type serveCommand struct {
 	RateLimit          int           `default:"1000000" help:"How many requests an hour each service account may make."`
 	AcceptMissingFiles bool          `help:"Start although none of the files of its jobs are where --files-url says."`
 	JobWorkers         int           `default:"4" help:"How many jobs run at the same time."`
+	RosterMemory       int           `default:"2048" placeholder:"MIB" help:"How much memory, in MiB, may hold participants for searches and sorted lists; about 250 MiB are needed for a million. Default ${default}."`
 	ReadyFile          string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
 }
 
@@ -143,6 +144,9 @@ func (c *serveCommand) check() error {
 	if c.JobWorkers < 1 {
 		return wrong("--job-workers must be at least 1")
 	}
+	if c.RosterMemory < 1 {
+		return wrong("--roster-memory must be at least 1")
+	}
 	if c.RateLimit < 1 {
 		return wrong("--rate-limit must be at least 1")
 	}
@@ -184,7 +188,7 @@ func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.S
 	if err != nil {
 		return nil, err
 	}
-	conf.Migrate, conf.Logger = true, log
+	conf.Migrate, conf.Logger, conf.RosterMemory = true, log, int64(c.RosterMemory)<<20
 	st, err := store.Open(ctx, conf)
 	if err != nil {
 		return nil, err

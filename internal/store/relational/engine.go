@@ -132,11 +132,15 @@ type DB struct {
 	studies map[registry.StudyID]cachedStudy // see tx.Study
 }
 
-// New makes a DB on an engine.
-func New(engine Engine) *DB {
+// New makes a DB on an engine. RosterMemory is how many bytes the rosters of studies may take together,
+// 0 for [DefaultRosterMemory]; the roster of the study asked for last may take more.
+func New(engine Engine, rosterMemory int64) *DB {
+	if rosterMemory == 0 {
+		rosterMemory = DefaultRosterMemory
+	}
 	return &DB{
 		engine: engine, set: newStatementSet(), studies: map[registry.StudyID]cachedStudy{},
-		rosters: rosters{limit: DefaultRosterMemory, kept: map[registry.StudyID]*keptRoster{}},
+		rosters: rosters{limit: rosterMemory, kept: map[registry.StudyID]*keptRoster{}},
 	}
 }
 

@@ -34,6 +34,8 @@ type Config struct {
 	Migrate bool         // bring an older schema up to this version's
 	Logger  *slog.Logger // nil: no log
 
+	RosterMemory int64 // see [relational.New]
+
 	maxPages int // limits the file's size in tests; 0: no limit
 }
 
@@ -89,7 +91,7 @@ func (db *DB) connect(ctx context.Context) error {
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
 	db.engine = &engine{write: db.write, read: db.read, queries: statements{prepare: db.read.PrepareContext}}
-	db.DB = relational.New(db.engine)
+	db.DB = relational.New(db.engine, db.config.RosterMemory)
 	return db.read.PingContext(ctx)
 }
 
