@@ -203,6 +203,9 @@ var _ relational.Engine = (*engine)(nil)
 // Read implements relational.Engine.
 func (e *engine) Read() relational.Querier { return querier{e.pool, e.limits} }
 
+// Lookup implements relational.Engine.
+func (e *engine) Lookup() relational.Querier { return e.Read() }
+
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {
 	return e.again(ctx, func() error {

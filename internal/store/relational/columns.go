@@ -89,7 +89,7 @@ func (db *DB) scanParticipant(row scanner) (*registry.Participant, error) {
 		dest                 = destinations[:0]
 		participate, invited string
 	)
-	dest = append(dest, &p.Study, &p.Seq, &p.ID, &p.Identifier, &key, &p.OID, &p.Site, (*string)(&p.Status))
+	dest = append(dest, (*int64)(&p.Study), &p.Seq, &p.ID, &p.Identifier, &key, &p.OID, (*int64)(&p.Site), (*string)(&p.Status))
 	for i := range p.Details {
 		dest = append(dest, &p.Details[i])
 	}
@@ -130,6 +130,9 @@ func (db *DB) decodeCustom(text string) (map[string]string, error) {
 	if text == "" {
 		return nil, nil
 	}
+	if values, ok := db.splitCustom(text); ok {
+		return values, nil
+	}
 	var inner map[string]string
 	if err := json.Unmarshal([]byte(text), &inner); err != nil {
 		return nil, fmt.Errorf("decode custom fields: %w", err)
@@ -139,6 +142,40 @@ func (db *DB) decodeCustom(text string) (map[string]string, error) {
 		values[db.engine.Outer(name)] = db.engine.Outer(value)
 	}
 	return values, nil
+}
+
+// splitCustom is decodeCustom for an object as encodeCustom writes it, if it needs no escapes:
+// almost every one. It is asked for every row that is read.
+func (db *DB) splitCustom(text string) (map[string]string, bool) {
+	if len(text) < 2 || text[0] != '{' || strings.IndexByte(text, '\\') >= 0 {
+		return nil, false
+	}
+	values := make(map[string]string, strings.Count(text, `":"`))
+	for rest := text[1:]; ; rest = rest[1:] {
+		name, after, ok := cutQuoted(rest)
+		if !ok || after == "" || after[0] != ':' {
+			return nil, false
+		}
+		value, after, ok := cutQuoted(after[1:])
+		if !ok {
+			return nil, false
+		}
+		values[db.engine.Outer(name)] = db.engine.Outer(value)
+		if after == "}" {
+			return values, true
+		}
+		if rest = after; rest == "" || rest[0] != ',' {
+			return nil, false
+		}
+	}
+}
+
+// cutQuoted cuts a text in quotes, without escapes, off the beginning of s.
+func cutQuoted(s string) (text, after string, ok bool) {
+	if s == "" || s[0] != '"' {
+		return "", "", false
+	}
+	return strings.Cut(s[1:], `"`)
 }
 
 // nullUUID binds NULL for the zero UUID.

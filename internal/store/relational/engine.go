@@ -69,6 +69,12 @@ type Engine interface {
 	// Read answers who runs a query in a consistent picture of its own.
 	Read() Querier
 
+	// Lookup is Read for questions about a row or two by their keys, which are asked for every
+	// request. It binds strings, integers and UUIDs and scans strings, integers of 64 bits,
+	// booleans, byte slices, UUIDs and sql.NullInt64, and no other types. Its rows are read to
+	// their end before anything else is asked.
+	Lookup() Querier
+
 	// Snapshot runs fn in one read-only transaction, whose queries see one picture.
 	Snapshot(ctx context.Context, fn func(q Querier) error) error
 

@@ -18,6 +18,7 @@ type engine struct {
 	dialect
 	write   *writer
 	read    *sql.DB
+	lookup  *lookups
 	queries statements // of read
 	inserts insertTexts
 }
@@ -26,6 +27,9 @@ var _ relational.Engine = (*engine)(nil)
 
 // Read implements relational.Engine.
 func (e *engine) Read() relational.Querier { return querier{&e.queries} }
+
+// Lookup implements relational.Engine.
+func (e *engine) Lookup() relational.Querier { return e.lookup }
 
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {

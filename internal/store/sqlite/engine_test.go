@@ -26,7 +26,7 @@ import (
 var testTime = time.UnixMicro(1_700_000_000_000_000)
 
 // testDB is a database with one study.
-func testDB(t *testing.T, c Config) (*DB, registry.StudyID) {
+func testDB(t testing.TB, c Config) (*DB, registry.StudyID) {
 	t.Helper()
 	ctx := context.Background()
 	if c.Path == "" {
