@@ -105,6 +105,9 @@ func (s *Service) ApplyBatch(ctx context.Context, study StudyID, batch *Batch) (
 	return s.queueOf(study).do(ctx, batch)
 }
 
+// Busy tells whether somebody is writing to the study in this process, or waits for it.
+func (s *Service) Busy(study StudyID) bool { return s.queueOf(study).busy() }
+
 func (s *Service) queueOf(study StudyID) *queue {
 	s.queuesMu.Lock()
 	defer s.queuesMu.Unlock()
