@@ -2,6 +2,7 @@ package registry
 
 import (
 	"maps"
+	"math/bits"
 	"slices"
 
 	"rollcall/internal/audit"
@@ -58,6 +59,9 @@ func (e *Edits) fill(other *Edits) {
 		}
 	}
 }
+
+// count is how many fields have a new value.
+func (e *Edits) count() int { return bits.OnesCount32(e.given) }
 
 // Empty tells whether no field was given.
 func (e *Edits) Empty() bool { return e.given == 0 }

@@ -14,10 +14,16 @@ const MaxKeyBytes = 2000
 // rune (decisions, OpenClinica 17). Identifiers, OIDs, codes and e-mail addresses are unique
 // by their folded form.
 func Fold(s string) string {
+	upper := false
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || ('A' <= c && c <= 'Z') {
+		c := s[i]
+		if c >= utf8.RuneSelf {
 			return strings.Map(foldRune, s)
 		}
+		upper = upper || ('A' <= c && c <= 'Z')
+	}
+	if upper {
+		return strings.ToLower(s) // of ASCII the same, and quicker
 	}
 	return s
 }

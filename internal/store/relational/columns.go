@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,23 +57,19 @@ func placeValues(args []any, p *registry.Participant) []any {
 }
 
 // stateValues are the values of stateColumns.
-func (db *DB) stateValues(args []any, p *registry.Participant) ([]any, error) {
-	custom, err := db.encodeCustom(p.Custom)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) stateValues(args []any, p *registry.Participant) []any {
 	args = append(args, string(p.Status))
 	for i := range p.Details {
 		args = append(args, p.Details[i])
 	}
 	return append(args,
-		custom, string(p.Participate), nullBytes(p.AccessCode), string(p.Invitation),
+		db.encodeCustom(p.Custom), string(p.Participate), nullBytes(p.AccessCode), string(p.Invitation),
 		p.Enrolled, nullTime(p.EnrolledAt), nullTime(p.WithdrawnAt), p.ExcludeFromExport, p.LinkID,
-		p.CreatedAt.UnixMicro(), p.CreatedBy, p.UpdatedAt.UnixMicro(), p.UpdatedBy), nil
+		p.CreatedAt.UnixMicro(), p.CreatedBy, p.UpdatedAt.UnixMicro(), p.UpdatedBy)
 }
 
 // participantValues are the values of participantColumns.
-func (db *DB) participantValues(args []any, p *registry.Participant) ([]any, error) {
+func (db *DB) participantValues(args []any, p *registry.Participant) []any {
 	args = append(args, int64(p.Study), p.Seq, p.ID)
 	return db.stateValues(placeValues(args, p), p)
 }
@@ -111,19 +108,26 @@ func (db *DB) scanParticipant(row scanner) (*registry.Participant, error) {
 }
 
 // encodeCustom writes custom field values as a JSON object with its keys in order.
-func (db *DB) encodeCustom(values map[string]string) (string, error) {
+func (db *DB) encodeCustom(values map[string]string) string {
 	if len(values) == 0 {
-		return "", nil
+		return ""
 	}
-	inner := make(map[string]string, len(values))
+	size := len("{}")
+	names := make([]string, 0, len(values))
 	for name, value := range values {
-		inner[db.engine.Inner(name)] = db.engine.Inner(value)
+		names = append(names, name)
+		size += len(name) + len(value) + len(`"":"",`)
 	}
-	text, err := json.Marshal(inner)
-	if err != nil {
-		return "", fmt.Errorf("encode custom fields: %w", err)
+	slices.Sort(names)
+	text := append(make([]byte, 0, size), '{')
+	for i, name := range names {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(appendJSON(text, db.engine.Inner(name)), ':')
+		text = appendJSON(text, db.engine.Inner(values[name]))
 	}
-	return string(text), nil
+	return string(append(text, '}'))
 }
 
 func (db *DB) decodeCustom(text string) (map[string]string, error) {

@@ -151,7 +151,7 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 		last = slices.Clone(page[len(page)-1][:t.keys])
 		err = to.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
 			_, err := w.Insert(ctx, into, len(page), func(args []any, i int) ([]any, error) {
-				return to.bindable(args, page[i])
+				return to.bindable(args, page[i]), nil
 			})
 			return err
 		})

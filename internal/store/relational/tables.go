@@ -192,18 +192,14 @@ func (t *table) scan(db *DB, n int) func(row scanner) ([]any, error) {
 }
 
 // bindable appends the values of a row as this database keeps them.
-func (db *DB) bindable(to, row []any) ([]any, error) {
+func (db *DB) bindable(to, row []any) []any {
 	for _, v := range row {
 		if custom, ok := v.(fields); ok {
-			text, err := db.encodeCustom(custom)
-			if err != nil {
-				return nil, err
-			}
-			v = text
+			v = db.encodeCustom(custom)
 		}
 		to = append(to, v)
 	}
-	return to, nil
+	return to
 }
 
 // value is what was scanned, as an argument.

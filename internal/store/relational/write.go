@@ -112,7 +112,7 @@ func (t *tx) insert(ctx context.Context, writes []registry.Write) error {
 	}
 	_, err := t.w.Insert(ctx, t.db.set.participants, len(added), func(args []any, row int) ([]any, error) {
 		t.remember(added[row])
-		return t.db.participantValues(args, added[row])
+		return t.db.participantValues(args, added[row]), nil
 	})
 	return err
 }
@@ -133,8 +133,7 @@ func (t *tx) update(ctx context.Context, writes []registry.Write) error {
 	}
 	err := t.w.Update(ctx, t.db.set.updateState, len(changed), func(args []any, i int) ([]any, error) {
 		p := changed[i]
-		args, err := t.db.stateValues(args, p)
-		return append(args, int64(t.study), p.ID), err
+		return append(t.db.stateValues(args, p), int64(t.study), p.ID), nil
 	})
 	if err != nil {
 		return err

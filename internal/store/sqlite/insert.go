@@ -158,8 +158,11 @@ func (s *insertTexts) text(into *relational.Insertion, rows int, common columnSe
 	return text
 }
 
+// A statement that fails halfway leaves the rows before: the transaction is undone anyway, and
+// SQLite need not keep a copy of every page for undoing the statement alone. That is OR FAIL.
+
 func plainInsert(into *relational.Insertion, rows int) string {
-	return "INSERT INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") VALUES " +
+	return "INSERT OR FAIL INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") VALUES " +
 		valueRows(len(into.Columns), rows) + " " + into.Suffix
 }
 
@@ -174,7 +177,7 @@ func commonInsert(into *relational.Insertion, rows int, common columnSet) string
 		}
 	}
 	// WHERE keeps ON CONFLICT from being read as the condition of a join.
-	return "INSERT INTO " + into.Table + " (" + strings.Join(append(once, each...), ", ") + ") SELECT " + placeholders(len(once)) + ", " +
+	return "INSERT OR FAIL INTO " + into.Table + " (" + strings.Join(append(once, each...), ", ") + ") SELECT " + placeholders(len(once)) + ", " +
 		strings.Join(from, ", ") + " FROM (VALUES " + valueRows(len(each), rows) + ") WHERE TRUE " + into.Suffix
 }
 
