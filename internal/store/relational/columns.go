@@ -151,25 +151,32 @@ func (db *DB) decodeCustom(text string) (map[string]string, error) {
 // splitCustom is decodeCustom for an object as encodeCustom writes it, if it needs no escapes:
 // almost every one. It is asked for every row that is read.
 func (db *DB) splitCustom(text string) (map[string]string, bool) {
-	if len(text) < 2 || text[0] != '{' || strings.IndexByte(text, '\\') >= 0 {
-		return nil, false
-	}
 	values := make(map[string]string, strings.Count(text, `":"`))
+	ok := eachMember(text, func(name, value string) { values[db.engine.Outer(name)] = db.engine.Outer(value) })
+	return values, ok
+}
+
+// eachMember calls with the members of an object as encodeCustom writes it, and tells whether it
+// could: it takes no escapes.
+func eachMember(text string, with func(name, value string)) bool {
+	if len(text) < 2 || text[0] != '{' || strings.IndexByte(text, '\\') >= 0 {
+		return false
+	}
 	for rest := text[1:]; ; rest = rest[1:] {
 		name, after, ok := cutQuoted(rest)
 		if !ok || after == "" || after[0] != ':' {
-			return nil, false
+			return false
 		}
 		value, after, ok := cutQuoted(after[1:])
 		if !ok {
-			return nil, false
+			return false
 		}
-		values[db.engine.Outer(name)] = db.engine.Outer(value)
+		with(name, value)
 		if after == "}" {
-			return values, true
+			return true
 		}
 		if rest = after; rest == "" || rest[0] != ',' {
-			return nil, false
+			return false
 		}
 	}
 }

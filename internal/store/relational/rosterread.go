@@ -112,7 +112,7 @@ func (db *DB) takeApart(row *rosterRow, p *registry.Participant) bool {
 		return false
 	}
 	clear(p.Custom)
-	if plainMembers(rest, func(name, value string) { p.Custom[name] = value }) {
+	if rest == "" || eachMember(rest, func(name, value string) { p.Custom[db.engine.Outer(name)] = db.engine.Outer(value) }) {
 		return true
 	}
 	custom, err := db.decodeCustom(rest)
@@ -120,27 +120,4 @@ func (db *DB) takeApart(row *rosterRow, p *registry.Participant) bool {
 		p.Custom[name] = value
 	}
 	return err == nil
-}
-
-// plainMembers calls with the members of a JSON object of texts, as encodeCustom writes it,
-// provided that nothing in it is escaped; otherwise it answers false.
-func plainMembers(object string, with func(name, value string)) bool {
-	if object == "" {
-		return true
-	}
-	if strings.IndexByte(object, '\\') >= 0 || !strings.HasPrefix(object, `{"`) || !strings.HasSuffix(object, `"}`) {
-		return false
-	}
-	for rest := object[len(`{"`) : len(object)-len(`"}`)]; ; {
-		name, after, named := strings.Cut(rest, `":"`)
-		value, following, more := strings.Cut(after, `","`)
-		if !named {
-			return false
-		}
-		with(name, value)
-		if !more {
-			return true
-		}
-		rest = following
-	}
 }
