@@ -14,7 +14,7 @@ RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./intern
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/rollcall
@@ -53,6 +53,10 @@ demo: build ## serve the demo study on http://127.0.0.1:8080
 .PHONY: run
 run: build ## serve with ARGS, for example ARGS='--study-file juno.yaml'
 	bin/rollcall serve $(ARGS)
+
+.PHONY: benchstat
+benchstat: ## compare the Go benchmarks with the previous commit, with ARGS, for example ARGS='-b Find HEAD~3'
+	@scripts/compare-benchmarks.sh $(ARGS)
 
 .PHONY: bench
 bench: build ## measure against the raw limits, with ARGS, for example ARGS='-people 1000000'
