@@ -49,5 +49,4 @@ for round in $(seq "$rounds"); do
   run "$work/old" was
   run "$PWD" is
 done
-mv "$work/was.txt" "$work/before" && mv "$work/is.txt" "$work/after"
-cd "$work" && go tool -modfile="$OLDPWD/tools/benchstat/go.mod" benchstat before after
+go tool -modfile=tools/benchstat/go.mod benchstat before="$work/was.txt" after="$work/is.txt"
