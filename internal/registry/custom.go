@@ -3,7 +3,6 @@ package registry
 import (
 	"maps"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"rollcall/internal/audit"
@@ -20,15 +19,9 @@ const customLimit = 64 << 10
 
 // CustomField finds a field of the study by its name without regard to case.
 func (s *Study) CustomField(name string) (CustomField, bool) {
-	for _, f := range s.CustomFields {
-		if f.Name == name {
-			return f, true
-		}
-	}
-	key := Fold(name)
-	for _, f := range s.CustomFields {
-		if Fold(f.Name) == key {
-			return f, true
+	for i := range s.CustomFields {
+		if SameFold(s.CustomFields[i].Name, name) {
+			return s.CustomFields[i], true
 		}
 	}
 	return CustomField{}, false
@@ -87,7 +80,7 @@ func secondaryAlias(study *Study, p *Profile, edits *Edits) *fault.Error {
 }
 
 // isSecondary tells whether a custom field's name is that of the secondary identifier.
-func isSecondary(name string) bool { return strings.EqualFold(name, SecondaryIdentifierField) }
+func isSecondary(name string) bool { return SameFold(name, SecondaryIdentifierField) }
 
 // customForm brings a custom field's value into its stored form; "" stays "".
 func customForm(field CustomField, text string) (string, *fault.Error) {

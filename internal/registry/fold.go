@@ -28,6 +28,23 @@ func Fold(s string) string {
 	return s
 }
 
+// SameFold tells whether two texts have the same fold, mostly without making it.
+func SameFold(a, b string) bool {
+	if a == b {
+		return true
+	}
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		switch {
+		case x >= utf8.RuneSelf || y >= utf8.RuneSelf:
+			return Fold(a) == Fold(b)
+		case foldRune(rune(x)) != foldRune(rune(y)):
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
 // foldRune picks one rune for each orbit of simple folding: the smallest lower-case letter of
 // the orbit, or its smallest rune if it has no lower-case letter.
 func foldRune(r rune) rune {
