@@ -59,7 +59,8 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	log := c.logger(con)
+	log, held := c.logger(con)
+	defer held.close() // after all else that ends here
 	defs, err := c.definitions()
 	if err != nil {
 		return err
@@ -202,15 +203,17 @@ func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.S
 	return st, nil
 }
 
-func (c *serveCommand) logger(con *console) *slog.Logger {
+// logger makes the server's log. The buffer has to be closed when nothing more is logged.
+func (c *serveCommand) logger(con *console) (*slog.Logger, *logBuffer) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong lets only known words through
 	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewTextHandler(con.Err, options)
+	buffer := newLogBuffer(con.Err)
+	var handler slog.Handler = slog.NewTextHandler(buffer, options)
 	if c.LogFormat == "json" {
-		handler = slog.NewJSONHandler(con.Err, options)
+		handler = slog.NewJSONHandler(buffer, options)
 	}
-	return slog.New(httpx.NewRedactingHandler(handler))
+	return slog.New(httpx.NewRedactingHandler(promptHandler{handler, buffer})), buffer
 }
 
 // onlyDemo keeps the demo's users and passwords out of a registry that is not the demo's: it may
