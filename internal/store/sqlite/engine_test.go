@@ -74,7 +74,7 @@ func TestPragmas(t *testing.T) {
 	}
 	writer := map[string]string{
 		"busy_timeout": "10000", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1",
-		"cache_size": "-49152", "wal_autocheckpoint": "8000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
+		"cache_size": "-49152", "wal_autocheckpoint": "16000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
 		"application_id": fmt.Sprint(applicationID),
 	}
 	for pragma, want := range writer {

@@ -149,7 +149,7 @@ func (db *DB) writerDSN() string {
 		"synchronous(FULL)",
 		"secure_delete(ON)",
 		"cache_size(-49152)",
-		"wal_autocheckpoint(8000)",
+		"wal_autocheckpoint(16000)",
 		"journal_size_limit(67108864)",
 	)
 	if db.config.maxPages > 0 {
