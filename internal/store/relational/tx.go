@@ -19,6 +19,7 @@ type tx struct {
 
 	counters *registry.Counters // as read in this transaction; nil if not read
 	places   map[registry.ID]place
+	free     map[registry.Claim]bool // what nobody held when it was loaded
 }
 
 // place is what is known of a participant's indexed columns.

@@ -16,6 +16,7 @@ import (
 // statementSet holds the statements that Write builds once.
 type statementSet struct {
 	participants, claims, codes, events *Insertion
+	freeClaims                          *Insertion
 	members, invitations                *Insertion
 	updateState, updatePlace            string
 }
@@ -31,9 +32,10 @@ func newStatementSet() *statementSet {
 			Table: "invitations", Columns: []string{"study_id", "participant_id", "state", "queued_at", "updated_at"},
 			Suffix: "ON CONFLICT (study_id, participant_id) DO NOTHING",
 		},
+		freeClaims: &Insertion{Table: "contact_claims", Columns: claimColumns},
 		// Taking one's own claim again is no conflict; taking another's changes no row.
 		claims: &Insertion{
-			Table: "contact_claims", Columns: []string{"study_id", "kind", "contact_key", "participant_id"},
+			Table: "contact_claims", Columns: claimColumns,
 			Suffix: `ON CONFLICT (study_id, kind, contact_key) DO UPDATE SET participant_id = excluded.participant_id
 			 WHERE contact_claims.participant_id = excluded.participant_id`,
 		},
@@ -43,6 +45,8 @@ func newStatementSet() *statementSet {
 		updatePlace: updateOf(placeColumns),
 	}
 }
+
+var claimColumns = []string{"study_id", "kind", "contact_key", "participant_id"}
 
 // updateOf is the UPDATE of one participant's columns; the study and the participant's id are
 // the last two parameters.
@@ -170,20 +174,34 @@ func (t *tx) release(ctx context.Context, released []registry.Claim) error {
 	return nil
 }
 
+// claim writes the claims that were won. Those that are known to be free are simply added, which
+// is cheaper than asking the database about each once more.
 func (t *tx) claim(ctx context.Context, claimed map[registry.Claim]registry.ID) error {
-	claims := make([]registry.Claim, 0, len(claimed))
+	free, others := make([]registry.Claim, 0, len(claimed)), []registry.Claim(nil)
 	for c := range claimed {
-		claims = append(claims, c)
+		if t.free[c] {
+			free = append(free, c)
+			delete(t.free, c)
+		} else {
+			others = append(others, c)
+		}
 	}
+	if err := t.insertClaims(ctx, t.db.set.claims, others, claimed); err != nil {
+		return err
+	}
+	return t.insertClaims(ctx, t.db.set.freeClaims, free, claimed)
+}
+
+func (t *tx) insertClaims(ctx context.Context, into *Insertion, claims []registry.Claim, holders map[registry.Claim]registry.ID) error {
 	slices.SortFunc(claims, func(a, b registry.Claim) int { // neighbours in the index are neighbours in time
 		if a.Kind != b.Kind {
 			return int(a.Kind) - int(b.Kind)
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	won, err := t.w.Insert(ctx, t.db.set.claims, len(claims), func(args []any, row int) ([]any, error) {
+	won, err := t.w.Insert(ctx, into, len(claims), func(args []any, row int) ([]any, error) {
 		c := claims[row]
-		return append(args, int64(t.study), int64(c.Kind), c.Key, claimed[c]), nil
+		return append(args, int64(t.study), int64(c.Kind), c.Key, holders[c]), nil
 	})
 	if err == nil && won != int64(len(claims)) {
 		return fault.New(fault.Conflict, "", "a contact belongs to another participant")
