@@ -3,6 +3,7 @@ package registry
 import (
 	"maps"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"rollcall/internal/audit"
