@@ -15,6 +15,10 @@ import (
 // binding than they save. It is a power of two.
 const rowsOfInsert = 64
 
+// leastCommon is from how many rows on it pays to look for what they have in common. Fewer rows
+// agree by chance, for which statements would be kept in vain.
+const leastCommon = 16
+
 // Insert implements relational.Transaction, in statements of several rows each. Binding a value
 // costs about as much as storing it, so what all rows of a statement have in common is bound once.
 func (t *transaction) Insert(
@@ -36,7 +40,7 @@ func (t *transaction) Insert(
 			}
 		}
 		var common columnSet
-		if rows == rowsOfInsert {
+		if rows >= leastCommon {
 			common = t.engine.inserts.known(into, commonColumns(values, columns))
 		}
 		packed = pack(packed[:0], values, columns, common)
