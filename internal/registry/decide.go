@@ -205,10 +205,10 @@ func (l *layer) writeInto(out *Outcome) {
 	out.Deleted = l.deleted
 	out.Events = l.events
 	out.Invited = slices.DeleteFunc(l.invited, func(id ID) bool { return slices.Contains(l.deleted, id) })
+	if len(l.deleted) == 0 {
+		return
+	}
 	for i := range out.Events {
-		if len(l.deleted) == 0 {
-			break
-		}
 		if e := &out.Events[i]; slices.Contains(l.deleted, e.Participant) {
 			e.Fields, e.Identifier = nil, ""
 		}
