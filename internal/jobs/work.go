@@ -156,7 +156,6 @@ func (w *shift) pace(done *Chunk) {
 		return
 	}
 	switch {
-	case !w.Kinds[w.job.Kind].Writes():
 	case w.Registry.Busy(w.job.Study):
 		w.limit = chunkRows
 	case done.Rows >= int64(w.limit):

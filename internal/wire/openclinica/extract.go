@@ -155,7 +155,7 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 	if len(list.Contacts) == 0 {
 		return nil, io.EOF
 	}
-	chunk := &jobs.Chunk{AsOf: list.State}
+	chunk := &jobs.Chunk{AsOf: list.State, Changes: make([]registry.Change, 0, len(list.Contacts))}
 	lines := make([][]string, 0, len(list.Contacts))
 	for i := range list.Contacts {
 		c := &list.Contacts[i]
