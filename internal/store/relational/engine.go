@@ -60,6 +60,10 @@ type Insertion struct {
 	Table   string
 	Columns []string
 	Suffix  string // e.g. ON CONFLICT; none: every row must be new
+
+	// Blank are columns that are "", false or NULL unless something else is said. Where no row
+	// has another value they may be left out.
+	Blank []string
 }
 
 // Engine is one database engine.
