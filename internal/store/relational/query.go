@@ -2,6 +2,7 @@ package relational
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rollcall/internal/registry"
@@ -21,42 +22,59 @@ func (db *DB) Query(ctx context.Context, study registry.StudyID, q *registry.Que
 	return page, nil
 }
 
-func (db *DB) query(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
+func (db *DB) query(ctx context.Context, study registry.StudyID, asked *registry.Query) (*registry.Page, error) {
+	q := *asked
+	q.Limit, q.Offset = max(q.Limit, 0), max(q.Offset, 0)
 	k := db.rosters.of(study)
-	if plain(q) && !k.read() {
-		return db.firstPages(ctx, study, k, q)
+	if plain(&q) && !k.read() {
+		return db.firstPages(ctx, study, k, &q)
 	}
+	defer func() { db.rosters.weigh(k, k.memory()) }() // it may have grown
 	for {
 		if err := db.awaitRoster(ctx, study, k); err != nil {
 			return nil, err
 		}
-		var page *registry.Page
-		err := db.engine.Snapshot(ctx, func(in Querier) error {
-			page = nil
-			at, err := readPosition(ctx, in, study)
-			if err != nil {
-				return err
-			}
-			seqs, total, fits := k.ask(at, q)
-			if fits == rosterBehind {
-				if err := db.catchUp(ctx, in, study, k, at, q.Segment); err != nil {
-					return err
-				}
-				seqs, total, fits = k.ask(at, q)
-			}
-			if fits != rosterFits {
-				return nil // a new picture is later than any that the roster has seen
-			}
-			page = &registry.Page{Total: total}
-			return db.readPage(ctx, in, study, q, seqs, page)
-		})
-		if err != nil || page != nil {
+		if page, err := db.answer(ctx, study, k, &q, false); err != nil || page != nil {
 			return page, err
 		}
-		if err := k.settle(ctx); err != nil {
-			return nil, err
+		if page, err := db.answerInTurn(ctx, study, k, &q); err != nil || page != nil {
+			return page, err
 		}
 	}
+}
+
+// answerInTurn has the roster catch up. The picture is taken in the turn, so the roster has not
+// left it behind; and it is not cut short, since a roster that is half changed is lost.
+func (db *DB) answerInTurn(ctx context.Context, study registry.StudyID, k *keptRoster, q *registry.Query) (*registry.Page, error) {
+	if err := k.take(ctx); err != nil {
+		return nil, err
+	}
+	defer k.giveBack()
+	return db.answer(context.WithoutCancel(ctx), study, k, q, true)
+}
+
+// answer answers a query in one picture of the database; nil if the roster does not fit it.
+func (db *DB) answer(ctx context.Context, study registry.StudyID, k *keptRoster, q *registry.Query, inTurn bool) (page *registry.Page, err error) {
+	err = db.engine.Snapshot(ctx, func(in Querier) error {
+		page = nil
+		at, err := readPosition(ctx, in, study)
+		if err != nil {
+			return err
+		}
+		seqs, total, fits := k.ask(at, q)
+		if !fits && inTurn {
+			if err := db.catchUp(ctx, in, study, k, at, q.Segment); err != nil {
+				return err
+			}
+			seqs, total, fits = k.ask(at, q)
+		}
+		if !fits {
+			return nil
+		}
+		page = &registry.Page{Total: total}
+		return db.readPage(ctx, in, study, k, q, seqs, page)
+	})
+	return page, err
 }
 
 // plain tells whether a query asks for everybody in the order of creation, near the start.
@@ -88,7 +106,7 @@ func (db *DB) firstPages(ctx context.Context, study registry.StudyID, k *keptRos
 		if err != nil {
 			return err
 		}
-		return db.readPage(ctx, in, study, q, seqs, page)
+		return db.readPage(ctx, in, study, k, q, seqs, page)
 	})
 	if err == nil && page.Total > nearStart {
 		db.beginRoster(study, k)
@@ -116,7 +134,9 @@ func (k *keptRoster) count(ctx context.Context, in Querier, study registry.Study
 }
 
 // readPage reads the participants of a page in its order.
-func (db *DB) readPage(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query, seqs []int64, page *registry.Page) error {
+func (db *DB) readPage(
+	ctx context.Context, in Querier, study registry.StudyID, k *keptRoster, q *registry.Query, seqs []int64, page *registry.Page,
+) error {
 	bySeq := make(map[int64]*registry.Participant, len(seqs))
 	err := db.engine.In("seq", 2, anys(seqs), func(condition string, args []any) error {
 		people, err := query(ctx, in, db.scanParticipant,
@@ -130,6 +150,10 @@ func (db *DB) readPage(ctx context.Context, in Querier, study registry.StudyID, 
 		return err
 	}
 	for _, seq := range seqs {
+		if bySeq[seq] == nil { // another history, see mark
+			k.forget()
+			return Away(errors.New("a roster tells of somebody who is not there"))
+		}
 		page.Participants = append(page.Participants, bySeq[seq])
 	}
 	if q.Segment == nil {

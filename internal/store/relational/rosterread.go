@@ -3,7 +3,11 @@ package relational
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"rollcall/internal/registry"
 	"rollcall/internal/store/roster"
@@ -34,44 +38,74 @@ func (db *DB) readAll(ctx context.Context, in Querier, study registry.StudyID) (
 	}
 	r = roster.New() // a text holds the separator
 	err = each(ctx, in, db.scanParticipant, func(p *registry.Participant) error {
-		r.Put(p)
+		if !r.Put(p) {
+			return errors.New("the study's participants do not fit a roster")
+		}
 		return nil
 	}, selectParticipant+" WHERE study_id = $1 ORDER BY study_id, seq", int64(study))
 	return r, err
 }
 
+// errOdd ends a reading at a row that cannot be taken apart.
+var errOdd = errors.New("a row cannot be taken apart")
+
 // readJoined puts those into the roster who come after all that it knows, calls with each of
 // them, and tells whether it could take every row apart.
 func (db *DB) readJoined(ctx context.Context, in Querier, study registry.StudyID, r *roster.Roster, with func(registry.ID)) (whole bool, err error) {
-	full, empty, done := make(chan []rosterRow, batchesAhead), make(chan []rosterRow, batchesAhead), make(chan struct{})
+	full, empty, done := make(chan []rosterRow, batchesAhead), make(chan []rosterRow, batchesAhead), make(chan error, 1)
 	for range batchesAhead {
 		empty <- nil // they grow as rows come: mostly there are few
 	}
+	var odd atomic.Bool
 	after := r.Last()
-	whole = true
-	go func() { // rows are put into the roster beside the reading; it ends before this returns
-		defer close(done)
-		into := registry.Participant{Custom: map[string]string{}}
-		for batch := range full {
-			for i := range batch {
-				whole = whole && db.takeApart(&batch[i], &into) && r.Put(&into)
+	go func() { done <- db.putRows(full, empty, r, &odd) }() // beside the reading; it ends before this returns
+	var batch []rosterRow
+	func() {
+		defer close(full)
+		batch = <-empty
+		err = each(ctx, in, scanRosterRow, func(row rosterRow) error {
+			with(row.id)
+			if batch = append(batch, row); len(batch) == batchRows {
+				full <- batch
+				batch = <-empty
 			}
-			empty <- batch[:0]
-		}
+			if odd.Load() {
+				return errOdd
+			}
+			return nil
+		}, selectRoster(db.engine), int64(study), after)
+		full <- batch
 	}()
-	batch := <-empty
-	err = each(ctx, in, scanRosterRow, func(row rosterRow) error {
-		with(row.id)
-		if batch = append(batch, row); len(batch) == batchRows {
-			full <- batch
-			batch = <-empty
+	put := <-done
+	if errors.Is(err, errOdd) {
+		err = nil
+	}
+	return !odd.Load(), errors.Join(err, put)
+}
+
+// putRows puts rows into the roster until there are no more. After an odd one, or a panic, it
+// only gives the batches back.
+func (db *DB) putRows(full <-chan []rosterRow, empty chan<- []rosterRow, r *roster.Roster, odd *atomic.Bool) (err error) {
+	put := func(batch []rosterRow, into *registry.Participant) {
+		defer func() {
+			if v := recover(); v != nil {
+				odd.Store(true)
+				err = fmt.Errorf("panic of type %T while making a roster\n%s", v, debug.Stack())
+			}
+		}()
+		for i := range batch {
+			if odd.Load() || !db.takeApart(&batch[i], into) || !r.Put(into) {
+				odd.Store(true)
+				return
+			}
 		}
-		return nil
-	}, selectRoster(db.engine), int64(study), after)
-	full <- batch
-	close(full)
-	<-done
-	return whole, err
+	}
+	into := registry.Participant{Custom: map[string]string{}}
+	for batch := range full {
+		put(batch, &into)
+		empty <- batch[:0]
+	}
+	return err
 }
 
 // rosterRow is what is read of a participant.
@@ -81,7 +115,7 @@ type rosterRow struct {
 	site               registry.SiteID
 	enrolled           bool
 	enrolledAt, leftAt sql.NullInt64
-	joined             string
+	joined             []byte
 }
 
 func scanRosterRow(row scanner) (rosterRow, error) {
@@ -93,12 +127,12 @@ func scanRosterRow(row scanner) (rosterRow, error) {
 // row that cannot be taken apart.
 func (db *DB) takeApart(row *rosterRow, p *registry.Participant) bool {
 	separator := db.engine.Separator()
-	rest, whole := row.joined, true
+	rest, whole := string(row.joined), true // as it is kept: only its parts are given their outer form
 	next := func() (text string) {
 		var found bool
 		text, rest, found = strings.Cut(rest, separator)
 		whole = whole && found
-		return text
+		return db.engine.Outer(text)
 	}
 	p.Seq, p.ID, p.Site, p.Enrolled = row.seq, row.id, row.site, row.enrolled
 	p.EnrolledAt, p.WithdrawnAt = timeOrZero(row.enrolledAt), timeOrZero(row.leftAt)
@@ -112,6 +146,7 @@ func (db *DB) takeApart(row *rosterRow, p *registry.Participant) bool {
 		return false
 	}
 	clear(p.Custom)
+	rest = db.engine.Outer(rest)
 	if rest == "" || eachMember(rest, func(name, value string) { p.Custom[db.engine.Outer(name)] = db.engine.Outer(value) }) {
 		return true
 	}

@@ -3,6 +3,10 @@ package relational
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -54,6 +58,12 @@ type keptRoster struct {
 type position struct {
 	events      int64 // the number of the last audit event
 	memberships int64 // grows when members of segments change who have not changed themselves
+	mark        mark  // of that event, see [DB.readMark]; only of rosters
+}
+
+// before tells whether a position comes before another, in one of its numbers.
+func (p position) before(other position) bool {
+	return p.events < other.events || p.memberships < other.memberships
 }
 
 func readPosition(ctx context.Context, in Querier, study registry.StudyID) (position, error) {
@@ -62,6 +72,19 @@ func readPosition(ctx context.Context, in Querier, study registry.StudyID) (posi
 		return p, row.Scan(&p.events, &p.memberships)
 	}, "SELECT last_audit_seq, memberships FROM study_counters WHERE study_id = $1", int64(study))
 	return at, err
+}
+
+// mark tells an audit event from another that has the same number in another history: a database
+// may lose its last changes, as at a failover to a replica that was behind, and go on from there.
+type mark struct{ at, position int64 }
+
+// readMark reads the mark of the last event up to a number.
+func readMark(ctx context.Context, in Querier, study registry.StudyID, number int64) (mark, error) {
+	m, _, err := queryOne(ctx, in, func(row scanner) (mark, error) {
+		var m mark
+		return m, row.Scan(&m.at, &m.position)
+	}, "SELECT at, position FROM audit_events WHERE study_id = $1 AND seq <= $2 ORDER BY seq DESC LIMIT 1", int64(study), number)
+	return m, err
 }
 
 // of finds a study's roster, which may not have been read yet.
@@ -106,17 +129,18 @@ func (k *keptRoster) read() bool {
 	return k.roster != nil
 }
 
-// settle waits until nobody changes the roster. Nobody who waits here holds a connection: whoever
-// changes the roster may need the last one.
-func (k *keptRoster) settle(ctx context.Context) error {
+// take waits for the turn to change the roster; the caller gives it back. Nobody takes it who
+// holds a connection: whoever has the turn may need the last one.
+func (k *keptRoster) take(ctx context.Context) error {
 	select {
 	case k.turn <- struct{}{}:
-		<-k.turn
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
+
+func (k *keptRoster) giveBack() { <-k.turn }
 
 // reading is the reading of a roster, which all who ask meanwhile wait for.
 type reading struct {
@@ -163,22 +187,29 @@ func (db *DB) beginRoster(study registry.StudyID, k *keptRoster) *reading {
 }
 
 // readRoster reads a study's roster, unless it has been read.
-func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRoster) error {
-	select {
-	case k.turn <- struct{}{}:
-		defer func() { <-k.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
+func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRoster) (err error) {
+	defer func() { // this runs beside requests: nobody else would stop a panic
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic of type %T while reading a roster\n%s", v, debug.Stack())
+		}
+	}()
+	if err := k.take(ctx); err != nil {
+		return err
 	}
+	defer k.giveBack()
 	if k.read() {
 		return nil
 	}
 	var fresh *roster.Roster
 	var at position
-	err := db.engine.Survey(ctx, func(in Querier) (err error) {
-		if at, err = readPosition(ctx, in, study); err == nil {
-			fresh, err = db.readAll(ctx, in, study)
+	err = db.engine.Survey(ctx, func(in Querier) (err error) {
+		if at, err = readPosition(ctx, in, study); err != nil {
+			return err
 		}
+		if at.mark, err = readMark(ctx, in, study, at.events); err != nil {
+			return err
+		}
+		fresh, err = db.readAll(ctx, in, study)
 		return err
 	})
 	if err != nil {
@@ -191,55 +222,54 @@ func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRos
 	return nil
 }
 
-// answersFrom tells what to do with a question that is asked in the picture at a position.
-type answersFrom int
-
-const (
-	rosterFits   answersFrom = iota // the roster is as that picture
-	rosterBehind                    // it has to catch up first
-	rosterAhead                     // it has seen a later one
-)
-
-// ask has the roster find the participants of a query, if it is at the position.
-func (k *keptRoster) ask(at position, q *registry.Query) (seqs []int64, total int, fits answersFrom) {
+// ask has the roster find the participants of a query, if it is as the study was at the position
+// and knows what is asked for.
+func (k *keptRoster) ask(at position, q *registry.Query) (seqs []int64, total int, fits bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	switch {
-	case k.roster == nil || at.events > k.upTo.events || at.memberships > k.upTo.memberships:
-		return nil, 0, rosterBehind
-	case at != k.upTo:
-		return nil, 0, rosterAhead
-	case q.Segment != nil && !k.roster.HasSegment(*q.Segment):
-		return nil, 0, rosterBehind
+	if k.roster == nil || at.before(k.upTo) || k.upTo.before(at) || q.Segment != nil && !k.roster.HasSegment(*q.Segment) {
+		return nil, 0, false
 	}
 	seqs, total = k.roster.Find(q)
-	return seqs, total, rosterFits
+	return seqs, total, true
+}
+
+// memory is how many bytes the roster takes.
+func (k *keptRoster) memory() int64 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.roster == nil {
+		return 0
+	}
+	return k.roster.Bytes()
 }
 
 // catchUp brings the roster to the position of a picture, and has it know the members of a
-// segment that is asked for. It changes nothing if the roster has seen a later picture, or while
-// somebody else changes it.
+// segment that is asked for. The turn is the caller's, and the picture was taken in it. A roster
+// that does not fit the database any more is forgotten.
 func (db *DB) catchUp(ctx context.Context, in Querier, study registry.StudyID, k *keptRoster, at position, segment *uuid.UUID) error {
-	select {
-	case k.turn <- struct{}{}:
-		defer func() { <-k.turn }()
-	default:
+	from, r := k.upTo, k.roster // nobody changes them: the turn is ours
+	if r == nil {
 		return nil
 	}
-	from, r := k.upTo, k.roster // nobody changes them: the turn is ours
-	if r == nil || at.events < from.events || at.memberships < from.memberships {
-		return nil
+	history, err := readMark(ctx, in, study, from.events)
+	if err != nil {
+		return err
 	}
 	changed, err := query(ctx, in, scanValue[registry.ID], changedSince, int64(study), from.events, manyChanged+1)
 	if err != nil {
 		return err
 	}
+	if at.before(from) || history != from.mark || len(changed) > manyChanged {
+		k.forget()
+		return nil
+	}
+	if at.mark, err = readMark(ctx, in, study, at.events); err != nil {
+		return err
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.roster = nil // until all has gone well
-	if len(changed) > manyChanged {
-		return nil
-	}
 	if at.memberships != from.memberships {
 		r.ForgetSegments()
 	}
@@ -258,11 +288,26 @@ func (db *DB) catchUp(ctx context.Context, in Querier, study registry.StudyID, k
 	return nil
 }
 
-// The audit trail tells who has changed since a number: a change commits with its event. Who
-// was added since is found by their Seq, and a reading changes nobody.
-const changedSince = `SELECT DISTINCT participant_id FROM audit_events
-	WHERE study_id = $1 AND seq > $2 AND participant_id IS NOT NULL AND action NOT IN ('` +
-	string(audit.ParticipantAdded) + `', '` + string(audit.AccessCodeRead) + `', '` + string(audit.ParticipantInfoRead) + `') LIMIT $3`
+// forget has the roster be read anew.
+func (k *keptRoster) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.roster = nil
+}
+
+// silent are actions of audit events that change nobody, or tell of somebody who is new: they are
+// found by their Seq.
+var silent = []audit.Action{audit.ParticipantAdded, audit.AccessCodeRead, audit.ParticipantInfoRead}
+
+// changedSince asks the audit trail who has changed since a number: a change commits with its event.
+var changedSince = func() string {
+	list := make([]string, len(silent))
+	for i, action := range silent {
+		list[i] = "'" + string(action) + "'"
+	}
+	return "SELECT DISTINCT participant_id FROM audit_events WHERE study_id = $1 AND seq > $2" +
+		" AND participant_id IS NOT NULL AND action NOT IN (" + strings.Join(list, ", ") + ") LIMIT $3"
+}()
 
 // update puts those who have changed, and those who are new, into a roster. It tells whether that
 // was possible; if not, or after an error, the roster is of no use any more.
@@ -332,7 +377,9 @@ func unremembered(out *registry.Outcome) error {
 	}
 	if changed {
 		for i := range out.Events {
-			told[out.Events[i].Participant] = true
+			if e := &out.Events[i]; !slices.Contains(silent, e.Action) {
+				told[e.Participant] = true
+			}
 		}
 	}
 	for _, w := range out.Writes {

@@ -37,13 +37,15 @@ func (c *codes) set(row, to uint32) {
 	switch {
 	case c.wide != nil || to > math.MaxUint16:
 		if c.wide == nil {
-			c.wide = widened[uint32](widened[uint32](nil, c.narrow), c.middle)
+			if c.wide = widened[uint32](c.narrow); c.middle != nil {
+				c.wide = widened[uint32](c.middle)
+			}
 			c.narrow, c.middle = nil, nil
 		}
 		c.wide = setCode(c.wide, row, to)
 	case c.middle != nil || to > math.MaxUint8:
 		if c.middle == nil {
-			c.middle, c.narrow = widened[uint16](nil, c.narrow), nil
+			c.middle, c.narrow = widened[uint16](c.narrow), nil
 		}
 		c.middle = setCode(c.middle, row, uint16(to)) //nolint:gosec // it was compared
 	default:
@@ -51,12 +53,9 @@ func (c *codes) set(row, to uint32) {
 	}
 }
 
-// widened appends the numbers to ones that are as wide or wider.
-func widened[To, From code](to []To, from []From) []To {
-	if len(from) == 0 {
-		return to
-	}
-	to = make([]To, 0, cap(from))
+// widened are the numbers with more room for each.
+func widened[To, From code](from []From) []To {
+	to := make([]To, 0, cap(from)+1)
 	for _, v := range from {
 		to = append(to, To(v)) //nolint:gosec // to wider ones only
 	}

@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"math"
 	"sync"
 
 	"rollcall/internal/registry"
@@ -13,13 +14,14 @@ const maxIndexed = 1 << 16
 // column holds one value of each row: every value that rows have is kept once, or a few times,
 // under a code, and each row has a code. Code 0 is "", and no other code is.
 type column struct {
-	text  []byte            // the values of all codes, one after the other; 4 GiB at most
+	text  []byte            // the values of all codes, one after the other
 	ends  []uint32          // where the value of each code ends in text
 	index map[string]uint32 // codes by value; nil once there are too many
 	codes codes
 	last  uint32 // the code that was asked for last
 
-	replaced int // rows that were given another value; what they had may be nobody's
+	full     bool // text has as much as ends can count: 4 GiB; some rows are without their value
+	replaced int  // rows that were given another value; what they had may be nobody's
 
 	signing sync.Mutex // held by who brings signs up to date, which queries do
 	signs   signs
@@ -66,6 +68,10 @@ func (c *column) code(value []byte) uint32 {
 func (c *column) find(value []byte) uint32 {
 	if code, known := c.index[string(value)]; known {
 		return code
+	}
+	if len(c.text)+len(value) > math.MaxUint32 {
+		c.full = true
+		return 0
 	}
 	code := uint32(len(c.ends)) //nolint:gosec // there are not more codes than bytes of text
 	c.text = append(c.text, value...)
@@ -127,6 +133,8 @@ func (c *column) contains(text string, found bitmap) {
 // bytes is about how much memory the column takes.
 func (c *column) bytes() int {
 	const entry = 48 // of the index, beside the value
+	c.signing.Lock()
+	defer c.signing.Unlock()
 	return cap(c.text) + 4*cap(c.ends) + c.codes.bytes() + entry*len(c.index) + c.signs.bytes()
 }
 

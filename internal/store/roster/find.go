@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"math"
 	"strings"
 	"sync"
 
@@ -212,14 +213,7 @@ func (r *Roster) kept(c condition) *answer {
 	if a == nil {
 		a = &answer{}
 		if len(r.asked) >= maxAnswers {
-			var oldest condition
-			used := r.clock + 1
-			for other, kept := range r.asked {
-				if kept.used < used {
-					oldest, used = other, kept.used
-				}
-			}
-			delete(r.asked, oldest)
+			delete(r.asked, leastUsed(r.asked, func(a *answer) int64 { return a.used }))
 		}
 		r.asked[c] = a
 	}
@@ -274,7 +268,12 @@ type keptOrder struct {
 	known   bool
 	era     int
 	changes int
+
+	used int64
 }
+
+// maxOrders is how many orders are kept: four bytes a participant each.
+const maxOrders = 16
 
 // order answers the order of a sort; nil for the order of creation.
 func (r *Roster) order(s registry.Sort) *order {
@@ -282,14 +281,7 @@ func (r *Roster) order(s registry.Sort) *order {
 	if !ok {
 		return nil
 	}
-	r.memory.Lock()
-	o := r.orders[key]
-	if o == nil {
-		o = &keptOrder{}
-		r.orders[key] = o
-	}
-	r.memory.Unlock()
-
+	o := r.keptOrder(key)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.column == nil {
@@ -303,6 +295,36 @@ func (r *Roster) order(s registry.Sort) *order {
 	}
 	o.known, o.era, o.changes = true, r.era, len(r.changed)
 	return &o.order
+}
+
+// keptOrder finds or makes the order that is kept for a key, and forgets the one that has not been
+// used for longest if there are too many.
+func (r *Roster) keptOrder(key orderKey) *keptOrder {
+	r.memory.Lock()
+	defer r.memory.Unlock()
+	o := r.orders[key]
+	if o == nil {
+		o = &keptOrder{}
+		if len(r.orders) >= maxOrders {
+			delete(r.orders, leastUsed(r.orders, func(o *keptOrder) int64 { return o.used }))
+		}
+		r.orders[key] = o
+	}
+	r.clock++
+	o.used = r.clock
+	return o
+}
+
+// leastUsed is the key of what was used longest ago.
+func leastUsed[K comparable, V any](kept map[K]V, used func(V) int64) K {
+	var oldest K
+	least := int64(math.MaxInt64)
+	for key, v := range kept {
+		if u := used(v); u < least {
+			oldest, least = key, u
+		}
+	}
+	return oldest
 }
 
 // sortedBy is the order of a sort; false for the order of creation, which is also that of what

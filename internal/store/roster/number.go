@@ -59,7 +59,10 @@ func leadingDigits(text string) (digits, rest string) {
 	return text[:i], text[i:]
 }
 
-// powerOfTen reads an exponent of up to three digits, as in e-12; 0 if there is none.
+// maxExponentDigits keeps exponents within the bias of numberKey.
+const maxExponentDigits = 9
+
+// powerOfTen reads an exponent, as in e-12; 0 if there is none.
 func powerOfTen(text string) int {
 	if text == "" || (text[0] != 'e' && text[0] != 'E') {
 		return 0
@@ -70,7 +73,11 @@ func powerOfTen(text string) int {
 		sign, text = text[:1], text[1:]
 	}
 	digits, _ := leadingDigits(text)
-	power, err := strconv.Atoi(sign + digits[:min(len(digits), 3)])
+	if digits == "" {
+		return 0
+	}
+	digits = strings.TrimLeft(digits, "0")
+	power, err := strconv.Atoi(sign + "0" + digits[:min(len(digits), maxExponentDigits)])
 	if err != nil {
 		return 0
 	}

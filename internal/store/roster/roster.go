@@ -89,8 +89,8 @@ func (r *Roster) row(id registry.ID) (uint32, bool) {
 func compareIDs(a, b registry.ID) int { return bytes.Compare(a[:], b[:]) }
 
 // Put adds a participant or gives one a new state, and tells whether that was possible: whom the
-// roster does not know has to come after all others in the order of creation. It keeps nothing
-// of p.
+// roster does not know has to come after all others in the order of creation, and no column may
+// hold more than 4 GiB of text; after false the roster is of no use. It keeps nothing of p.
 func (r *Roster) Put(p *registry.Participant) bool {
 	row, known := uint32(len(r.seqs)), false //nolint:gosec // rows are counted in 32 bits
 	if p.Seq <= r.Last() {
@@ -102,9 +102,8 @@ func (r *Roster) Put(p *registry.Participant) bool {
 		r.add(row, p)
 	}
 	r.listed.put(row, p.Status != registry.StatusRemoved)
-	r.putValues(row, p)
 	r.change(row)
-	return true
+	return r.putValues(row, p)
 }
 
 // add makes a row for a participant.
@@ -127,10 +126,16 @@ func (r *Roster) add(row uint32, p *registry.Participant) {
 	r.people++
 }
 
-func (r *Roster) putValues(row uint32, p *registry.Participant) {
+// putValues tells whether there was room for all of them.
+func (r *Roster) putValues(row uint32, p *registry.Participant) bool {
 	var scratch [256]byte
-	folded := func(into int, text string) { r.fixed[into].put(row, fold(scratch[:0], text)) }
-	plain := func(into int, text string) { r.fixed[into].put(row, append(scratch[:0], text...)) }
+	full := false
+	put := func(into *column, value []byte) {
+		into.put(row, value)
+		full = full || into.full
+	}
+	folded := func(into int, text string) { put(r.fixed[into], fold(scratch[:0], text)) }
+	plain := func(into int, text string) { put(r.fixed[into], append(scratch[:0], text...)) }
 	for f, value := range p.Details {
 		folded(f, value)
 	}
@@ -146,7 +151,7 @@ func (r *Roster) putValues(row uint32, p *registry.Participant) {
 		plain(enrolledAtColumn, "")
 	} else {
 		micros := uint64(p.EnrolledAt.UnixMicro()) ^ 1<<63 //nolint:gosec // the bits are what is ordered
-		r.fixed[enrolledAtColumn].put(row, binary.BigEndian.AppendUint64(scratch[:0], micros))
+		put(r.fixed[enrolledAtColumn], binary.BigEndian.AppendUint64(scratch[:0], micros))
 	}
 	for name := range p.Custom {
 		if r.custom[name] == nil {
@@ -154,8 +159,9 @@ func (r *Roster) putValues(row uint32, p *registry.Participant) {
 		}
 	}
 	for name, column := range r.custom {
-		column.put(row, fold(scratch[:0], p.Custom[name]))
+		put(column, fold(scratch[:0], p.Custom[name]))
 	}
+	return !full
 }
 
 // otherPhone is a phone number as MyDataHelps writes it, if the stored form does not hold that.
@@ -250,9 +256,12 @@ func (r *Roster) Bytes() int64 {
 	}
 	r.memory.Lock()
 	defer r.memory.Unlock()
-	n += len(r.asked) * len(r.seqs) / 8
+	n += (len(r.asked) + len(r.segments)) * len(r.seqs) / 8
 	for _, o := range r.orders {
-		n += 4 * cap(o.rows)
+		if o.mu.TryLock() { // one that is being made is weighed next time
+			n += 4 * cap(o.rows)
+			o.mu.Unlock()
+		}
 	}
 	return int64(n)
 }

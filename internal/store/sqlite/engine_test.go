@@ -371,3 +371,45 @@ func TestErasedBehindReader(t *testing.T) {
 func deletion(id registry.ID) []audit.Event {
 	return []audit.Event{{Action: audit.ParticipantDeleted, Participant: id}}
 }
+
+// TestDatabaseGoesBack: a database that has lost its last change, as a replica may at a failover,
+// and goes on from there, is answered from as it is.
+func TestDatabaseGoesBack(t *testing.T) {
+	t.Parallel()
+	db, study := testDB(t, Config{})
+	if err := addBatch(t.Context(), db, study, 5); err != nil {
+		t.Fatal(err)
+	}
+	find := func(text string) int {
+		t.Helper()
+		page, err := db.Query(t.Context(), study, &registry.Query{Text: text, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Total
+	}
+	last, err := db.Participants(t.Context(), study, nil, 4, 1)
+	if err != nil || len(last) != 1 {
+		t.Fatal(last, err)
+	}
+	if n := find(last[0].Identifier); n != 1 {
+		t.Fatalf("%d are found", n)
+	}
+	raw, err := sql.Open("sqlite", "file:"+db.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	for _, text := range []string{
+		"DELETE FROM participants WHERE seq = 5",
+		"DELETE FROM audit_events WHERE seq = (SELECT max(seq) FROM audit_events)",
+		"UPDATE study_counters SET last_seq = 4, counted = counted - 1, last_audit_seq = (SELECT max(seq + width - 1) FROM audit_events) WHERE study_id = 1",
+	} {
+		if _, err := raw.ExecContext(t.Context(), text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+	}
+	if n := find(last[0].Identifier); n != 0 {
+		t.Errorf("%d are found of somebody who is lost", n)
+	}
+}

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync"
 	"time"
@@ -111,6 +112,46 @@ var newsLaws = []law{
 			"both":          {registry.Query{Enrolled: &no, Status: registry.StatusLocked}, []int64{5}},
 		} {
 			b.finds(name, ask.query, ask.want...)
+		}
+	}},
+	{"after more changes than anybody follows, all who ask at once are answered", func(b *bed) {
+		b.add(b.people(50)...)
+		b.finds("at first", registry.Query{Text: "p-0007"}, 7)
+		events := make([]audit.Event, 20_500)
+		for i := range events {
+			events[i] = audit.Event{Action: audit.ParticipantUpdated}
+			binary.BigEndian.PutUint64(events[i].Participant[:], uint64(i)+1<<40)
+		}
+		b.must(b.RecordEvents(b.ctx, b.study.ID, now, events))
+		ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+		defer cancel()
+		var group sync.WaitGroup
+		for range 32 { // more than there are connections
+			group.Go(func() {
+				page, err := b.Query(ctx, b.study.ID, &registry.Query{Text: "p-00", Limit: 10})
+				if err != nil || page.Total != 50 {
+					b.Errorf("%+v, %v", page, err)
+				}
+			})
+		}
+		group.Wait()
+	}},
+	{"texts with whatever characters are found, and come back as they were", func(b *bed) {
+		texts := []string{"a\x00b", "a\x01b", "a\x02b", "\x02", "a\x03\x04b", "a\u00ffb", "plain"}
+		b.add(b.peopleWith([]registry.Field{registry.City}, texts...)...)
+		for i, text := range texts {
+			b.finds(fmt.Sprintf("%q", text), registry.Query{Filters: []registry.Filter{{Field: registry.City, Value: text}}}, int64(i)+1)
+		}
+	}},
+	{"who gives up while much is new costs nobody else an answer", func(b *bed) {
+		b.add(b.person(1))
+		b.finds("at first", registry.Query{Text: "p-"}, 1)
+		for n := int64(2); n <= 30; n++ {
+			b.add(b.person(n))
+			ctx, cancel := context.WithTimeout(b.ctx, time.Duration(n%5)*100*time.Microsecond)
+			_, _ = b.Query(ctx, b.study.ID, &registry.Query{Text: "p-", Limit: 10}) // it may have been in time
+			cancel()
+			b.same("found", int(n), b.ask(registry.Query{Text: "p-", Limit: 1}).Total)
 		}
 	}},
 	{"while others write, every answer is one that held", func(b *bed) {
