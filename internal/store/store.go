@@ -27,6 +27,7 @@ import (
 type Store interface {
 	registry.Store
 	access.Store
+	access.SessionStore
 	config.Store
 	jobs.Store
 

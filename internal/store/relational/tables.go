@@ -91,6 +91,7 @@ func tables() []table {
 		{name: "segment_members", keys: 3, columns: columnsOf(integer, "study_id", identity, "segment_id participant_id", integer, "added_at")},
 		{name: "invitations", keys: 2, columns: columnsOf(integer, "study_id", identity, "participant_id", text, "state", integer, "attempts queued_at updated_at")},
 		{name: "used_assertions", keys: 2, columns: columnsOf(text, "account jti", integer, "expires_at")},
+		{name: "sessions", keys: 2, columns: columnsOf(integer, "study_id", text, "session_key username stamp", integer, "begun_at until")},
 		{name: "erasures", keys: 2, columns: columnsOf(integer, "study_id", identity, "id", integer, "at", text, "people")},
 	}
 }

@@ -28,6 +28,7 @@ import (
 type Engine interface {
 	registry.Store
 	access.Store
+	access.SessionStore
 	config.Store
 	jobs.Store
 
@@ -75,6 +76,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"people", peopleLaws},
 		{"assertions", assertionLaws},
 		{"sign-ins", signInLaws},
+		{"sessions", sessionLaws},
 		{"budgets", budgetLaws},
 		{"concurrency", concurrencyLaws},
 		{"durability", durabilityLaws},
