@@ -164,6 +164,19 @@ func (d *decision) invite(c *Change, p *Participant, fields []audit.FieldChange)
 	return append(fields, audit.FieldChange{Field: "invitationStatus", New: string(InvitationPending)})
 }
 
+// inviteKnown queues an invitation for somebody who is there already, where the profile does so.
+// Who has been invited, and whether they have come, stays as it is.
+func (d *decision) inviteKnown(c *Change, p *Participant, fields []audit.FieldChange) []audit.FieldChange {
+	if !c.Profile.invitesKnown || p.Invitation == InvitationPending || p.Invitation == InvitationApproved {
+		return fields
+	}
+	old, count := p.Invitation, len(fields)
+	if fields = d.invite(c, p, fields); len(fields) > count {
+		fields[count].Old = string(old)
+	}
+	return fields
+}
+
 // newParticipant makes the bare record that an add fills.
 func (d *decision) newParticipant(c *Change, identifier string) *Participant {
 	d.layer.counters.LastSeq++
@@ -293,7 +306,7 @@ func (d *decision) update(c *Change, was *Participant, in *input) Result {
 			Field: SiteField, Old: d.study.SiteCode(was.Site), New: d.study.SiteCode(now.Site),
 		})
 	}
-	fields = d.apply(c, &now, in, fields)
+	fields = d.apply(c, &now, in, d.inviteKnown(c, &now, fields))
 	registers := c.Register && was.Participate == NotRegistered
 	if len(fields) == 0 && !registers {
 		return Result{Done: Unchanged, Participant: was}

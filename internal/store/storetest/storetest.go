@@ -34,6 +34,10 @@ type Engine interface {
 
 	RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error
 	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
+	ParticipantEvents(ctx context.Context, study registry.StudyID, id registry.ID, before int64, limit int) ([]audit.Event, error)
+	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
+	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
+	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)
 	ServerKey(ctx context.Context, name string, size int) ([]byte, error)
 	Ready(ctx context.Context) error
 	Check(ctx context.Context) ([]string, error)
@@ -64,6 +68,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"access codes", codeLaws},
 		{"counters", counterLaws},
 		{"audit", auditLaws},
+		{"overviews", overviewLaws},
 		{"erasure", erasureLaws},
 		{"transactions", transactionLaws},
 		{"jobs", jobLaws},
