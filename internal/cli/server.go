@@ -22,6 +22,7 @@ import (
 	"rollcall/internal/jobs"
 	"rollcall/internal/segment"
 	"rollcall/internal/store"
+	"rollcall/internal/web"
 	"rollcall/internal/wire/mydatahelps"
 	"rollcall/internal/wire/openclinica"
 )
@@ -33,6 +34,7 @@ type server struct {
 	con     *console
 	log     *slog.Logger
 	jobs    *jobs.Service
+	pages   *web.Pages
 	files   *place
 	metrics *prometheus.Registry
 }
@@ -59,13 +61,16 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, kept *place
 			segment.PassKind:        segment.Pass{Registry: a.registry},
 		},
 	})
+	if s.pages, err = newPages(s); err != nil {
+		return nil, err
+	}
 	return s, registerGauges(s.metrics, st)
 }
 
 // handler puts the routes together. Each dialect answers for its own part of the address space,
-// in its own words.
+// in its own words; what is nobody's is answered as a page to browsers.
 func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
-	root := httpx.NewMux(httpx.RenderMessage)
+	root := httpx.NewMux(s.pages.RenderFault)
 	httpx.Health{Check: s.ready, Stopping: stopping, Metrics: s.metrics}.Mount(root)
 
 	clinic := httpx.NewMux(openclinica.RenderUnknown)
@@ -84,6 +89,12 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	root.Handle("/api/v1/", administration)
 	root.Handle("/identityserver/", administration)
 	root.Route("GET /openapi/mydatahelps.yaml", yamlFile(mydatahelps.OpenAPI()))
+
+	pages := httpx.NewMux(s.pages.RenderFault)
+	s.pages.Mount(pages)
+	for _, address := range web.Addresses() {
+		root.Handle(address, pages)
+	}
 
 	counted, err := httpx.NewMetrics(s.metrics)
 	if err != nil {
