@@ -118,6 +118,17 @@ func TestFieldFaults(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
+	for _, nameless := range []Change{staffWrite(""), staffWrite(" \t")} {
+		if faults := FieldFaults(juno(), &nameless); len(faults) != 1 || faults[0].Code != IdentifierMissing {
+			t.Errorf("without an identifier: %v", faults)
+		}
+		generating := juno()
+		generating.IDMethod = GeneratedIDs
+		nameless.ID = ID{1}
+		if faults := append(FieldFaults(juno(), &nameless), FieldFaults(generating, &Change{Profile: Staff()})...); len(faults) > 0 {
+			t.Errorf("that need none: %v", faults)
+		}
+	}
 	good := staffWrite("A", with(Email, ""), custom("Visits", " 7 "))
 	if faults := FieldFaults(juno(), &good); len(faults) > 0 {
 		t.Errorf("of a good change: %v", faults)

@@ -8,8 +8,12 @@ import "rollcall/internal/fault"
 // says nothing about what Decide has to know the study's participants for.
 func FieldFaults(study *Study, c *Change) []*fault.Error {
 	var all []*fault.Error
-	if _, ferr := c.Profile.identifier(c.Identifier); ferr != nil {
+	identifier, ferr := c.Profile.identifier(c.Identifier)
+	switch {
+	case ferr != nil:
 		all = append(all, ferr)
+	case identifier == "" && c.ID == (ID{}) && !(&decision{study: study}).generates(c):
+		all = append(all, identifierMissing())
 	}
 	for _, f := range c.Profile.Order {
 		if text, given := c.Edits.Get(f); given {

@@ -51,7 +51,7 @@ func (d *decision) check(c *Change) (*input, *fault.Error) {
 		return nil, ferr
 	}
 	if in.identifier == "" && c.ID == (ID{}) && !d.generates(c) {
-		return nil, fault.New(fault.Invalid, IdentifierMissing, "the participant identifier is missing").In(IdentifierField)
+		return nil, identifierMissing()
 	}
 	if in.edits, ferr = c.Profile.edits(&c.Edits); ferr != nil {
 		return nil, ferr
@@ -372,6 +372,10 @@ func (d *decision) register(c *Change, now *Participant) {
 	d.event(c, now, audit.ParticipateRegistered, []audit.FieldChange{
 		{Field: "participateStatus", New: string(ParticipateCreated)},
 	})
+}
+
+func identifierMissing() *fault.Error {
+	return fault.New(fault.Invalid, IdentifierMissing, "the participant identifier is missing").In(IdentifierField)
 }
 
 func unknownParticipant() Result {

@@ -13,8 +13,8 @@ import (
 // The size of the chart in its own units, and where its plot lies.
 const (
 	chartWidth, chartHeight               = 720.0, 240.0
-	plotLeft, plotRight                   = 56.0, 708.0
-	plotTop, plotBottom                   = 14.0, 206.0
+	plotLeft, plotRight                   = 68.0, 708.0
+	plotTop, plotBottom                   = 16.0, 204.0
 	chartPoints                           = 240 // more days than this are drawn every so many
 	chartLabels                           = 5
 	dayLength               time.Duration = 24 * time.Hour

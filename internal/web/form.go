@@ -148,7 +148,10 @@ func (f *form) fill(v *visit) {
 		if !v.r.PostForm.Has(field.Key) {
 			return
 		}
-		field.Value, field.Was = plainLines(v.r.PostForm.Get(field.Key)), plainLines(v.r.PostForm.Get(wasPrefix+field.Key))
+		field.Value = plainLines(v.r.PostForm.Get(field.Key))
+		if field.Was = plainLines(field.Was); v.r.PostForm.Has(wasPrefix + field.Key) {
+			field.Was = plainLines(v.r.PostForm.Get(wasPrefix + field.Key))
+		}
 		for i := range field.Choices {
 			field.Choices[i].Chosen = field.Choices[i].Value == field.Value
 		}
