@@ -14,7 +14,7 @@ RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./intern
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/rollcall
@@ -49,6 +49,11 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 .PHONY: demo
 demo: build ## serve the demo study on http://127.0.0.1:8080
 	bin/rollcall serve --demo
+
+.PHONY: screenshots
+screenshots: ## a picture of every page in SCREENSHOTS (bin/screenshots), in both themes and three widths
+	@scripts/install-test-needs.sh
+	@SCREENSHOTS=$(abspath $(or $(SCREENSHOTS),bin/screenshots)) go test -count=1 ./internal/web -run TestPagesInABrowser
 
 .PHONY: run
 run: build ## serve with ARGS, for example ARGS='--study-file juno.yaml'
