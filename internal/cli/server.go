@@ -56,9 +56,10 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, kept *place
 	s.jobs = jobs.NewService(jobs.Config{
 		Store: st, Registry: a.registry, Files: kept, Scrub: openclinica.Scrub, Node: node, Logger: log, Workers: c.JobWorkers, Observer: observer,
 		Kinds: map[string]jobs.Kind{
-			openclinica.BulkAddKind: openclinica.BulkAdd{},
-			openclinica.ExtractKind: openclinica.Extractor{Registry: a.registry},
-			segment.PassKind:        segment.Pass{Registry: a.registry},
+			openclinica.BulkAddKind:     openclinica.BulkAdd{},
+			openclinica.BulkPreviewKind: openclinica.BulkPreview{Registry: a.registry},
+			openclinica.ExtractKind:     openclinica.Extractor{Registry: a.registry},
+			segment.PassKind:            segment.Pass{Registry: a.registry},
 		},
 	})
 	if s.pages, err = newPages(s); err != nil {

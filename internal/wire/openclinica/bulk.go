@@ -32,13 +32,15 @@ type bulkParams struct {
 	Register bool                  `json:"register"`
 	Contract registry.BulkContract `json:"contract"`
 	Ignored  []string              `json:"ignored,omitempty"` // columns that nobody reads
+	Source   string                `json:"source,omitempty"`  // key of a copy of the file that outlives the job for a while
 }
 
 // postBulk takes in a CSV file of participants and answers the uuid of the job that adds them:
 //
-//	POST /clinicaldata/studies/{study}/sites/{site}/participants/bulk?register=y|n
+//	POST /clinicaldata/studies/{study}/sites/{site}/participants/bulk?register=y|n&dryRun=y|n
 //
-// Spec 16.4. The file is durable before the uuid is answered.
+// Spec 16.4. The file is durable before the uuid is answered. With dryRun the job tells what the
+// file would do, record by record, and does nothing.
 func (a *API) postBulk(w http.ResponseWriter, r *http.Request) error {
 	v, err := a.open(r, access.WriteParticipants, true)
 	if err != nil {
@@ -55,6 +57,9 @@ func (a *API) postBulk(w http.ResponseWriter, r *http.Request) error {
 	job := &jobs.Job{
 		Kind: BulkAddKind, Study: v.study.ID, Site: v.siteID(), SubmittedBy: v.caller.Name, Role: string(v.role),
 		Dialect: dialect, RequestID: httpx.RequestID(r.Context()), SourceFile: name, Upload: key, Size: size,
+	}
+	if yes(r.URL.Query().Get("dryRun")) {
+		job.Kind = BulkPreviewKind
 	}
 	if err := a.submitBulk(r, v, job, params); err != nil {
 		if fault.KindOf(err) != fault.Unavailable { // else there may be a job all the same, or the file is swept
@@ -99,6 +104,9 @@ func (a *API) submitBulk(r *http.Request, v *visit, job *jobs.Job, params bulkPa
 	params.Ignored = columns.ignored
 	if job.Params, err = json.Marshal(params); err != nil {
 		return fmt.Errorf("encode job parameters: %w", err)
+	}
+	if job.Kind == BulkPreviewKind {
+		return a.jobs.Submit(r.Context(), job) // nothing will be done that had to be remembered
 	}
 	return a.jobs.Submit(r.Context(), job, audit.Event{
 		Origin: v.origin(r), Action: audit.BulkSubmitted, Identifier: v.site.OID,

@@ -128,7 +128,7 @@ func (k Extractor) Start(_ context.Context, job *jobs.Job, _ io.ReadSeeker) (job
 			return nil, fmt.Errorf("read cursor: %w", err)
 		}
 	}
-	t.origin = audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: dialect, RequestID: job.ID.String()}
+	t.origin = audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: job.Dialect, RequestID: job.ID.String()}
 	return t, nil
 }
 
