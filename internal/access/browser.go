@@ -12,6 +12,7 @@ const (
 	LockParticipants   Operation = "lock participants"         // lock and unlock
 	DeleteParticipants Operation = "delete participants"       // for ever
 	ReadStudyActivity  Operation = "read the study's activity" // who did what, without values
+	DeleteJobs         Operation = "delete jobs of others"     // everybody may delete their own
 )
 
 // browserAllowance is the part of allowanceOf that is about [browserOperations]. Access codes
@@ -26,7 +27,7 @@ func browserAllowance(op Operation) allowance {
 		return allowance{studyWriters, siteWriters}
 	case ReadAccessCodes:
 		return allowance{nil, siteWriters}
-	case LockParticipants, DeleteParticipants:
+	case LockParticipants, DeleteParticipants, DeleteJobs:
 		return allowance{[]Role{DataManager}, nil}
 	default:
 		return allowance{}
@@ -36,7 +37,7 @@ func browserAllowance(op Operation) allowance {
 // browserOperations lists the operations above.
 func browserOperations() []Operation {
 	return []Operation{
-		BrowseParticipants, ReadContacts, ReadAccessCodes, RemoveParticipants, LockParticipants, DeleteParticipants, ReadStudyActivity,
+		BrowseParticipants, ReadContacts, ReadAccessCodes, RemoveParticipants, LockParticipants, DeleteParticipants, ReadStudyActivity, DeleteJobs,
 	}
 }
 

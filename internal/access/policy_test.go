@@ -38,22 +38,22 @@ func TestPolicy(t *testing.T) {
 		return grants
 	}
 	// The operations of the APIs, and after the space those of the browser.
-	const none, never = "------ -------", "nnnnnn nnnnnnn"
+	const none, never = "------ --------", "nnnnnn nnnnnnnn"
 	tests := []struct {
 		name    string
 		holders []Grant
 		want    map[place]string
 	}{
 		{"data manager", held(whole, DataManager),
-			map[place]string{atStudy: "yyyyny yynyyyy", atBoston: "yyyyny yynyyyy", atOhio: "yyyyny yynyyyy", elsewhere: none}},
+			map[place]string{atStudy: "yyyyny yynyyyyy", atBoston: "yyyyny yynyyyyy", atOhio: "yyyyny yynyyyyy", elsewhere: none}},
 		{"other study writers", held(whole, DataEntryPerson, DataSpecialist),
-			map[place]string{atStudy: "yyyyny yynynny", atBoston: "yyyyny yynynny", atOhio: "yyyyny yynynny", elsewhere: none}},
+			map[place]string{atStudy: "yyyyny yynynnyn", atBoston: "yyyyny yynynnyn", atOhio: "yyyyny yynynnyn", elsewhere: none}},
 		{"study readers", held(whole, Monitor, Viewer),
-			map[place]string{atStudy: "nnnnny ynnnnny", atBoston: "nnnnny ynnnnny", atOhio: "nnnnny ynnnnny", elsewhere: none}},
+			map[place]string{atStudy: "nnnnny ynnnnnyn", atBoston: "nnnnny ynnnnnyn", atOhio: "nnnnny ynnnnnyn", elsewhere: none}},
 		{"Boston writers", held(boston, CRC, Investigator),
-			map[place]string{atStudy: none, atBoston: "ynyyyy yyyynny", atOhio: none, elsewhere: none}},
+			map[place]string{atStudy: none, atBoston: "ynyyyy yyyynnyn", atOhio: none, elsewhere: none}},
 		{"Boston readers", held(boston, Monitor, Viewer),
-			map[place]string{atStudy: none, atBoston: "nnnnny ynnnnny", atOhio: none, elsewhere: none}},
+			map[place]string{atStudy: none, atBoston: "nnnnny ynnnnnyn", atOhio: none, elsewhere: none}},
 		{"misplaced: site roles held in the study", held(whole, CRC, Investigator),
 			map[place]string{atStudy: never, atBoston: never, elsewhere: none}},
 		{"misplaced: study roles held at a site", held(boston, DataManager, DataEntryPerson, DataSpecialist),

@@ -38,6 +38,7 @@ type studyFrame struct {
 	Name, OID, URL string
 	Status         string // where it is not available, in words
 	MayAdd         bool
+	MayExtract     bool
 	Others         []link // the other studies of the reader
 }
 
@@ -117,7 +118,8 @@ func (f *frame) day(t time.Time) string {
 func (f *frame) studyFrameOf(catalog *registry.Catalog, study *registry.Study, who *access.Principal) *studyFrame {
 	s := &studyFrame{
 		Name: study.Name, OID: study.OID, URL: studyURL(study),
-		MayAdd: study.Status == registry.Available && !who.Places(access.WriteParticipants, study).None(),
+		MayAdd:     study.Status == registry.Available && !who.Places(access.WriteParticipants, study).None(),
+		MayExtract: !who.Places(access.Extract, study).None(),
 	}
 	if study.Status != registry.Available {
 		s.Status = f.words.say("study.status." + string(study.Status))

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -41,10 +42,21 @@ type Sessions interface {
 	End(ctx context.Context, token string) error
 }
 
+// JobFiles knows the bulk files and extracts that the interface's jobs work with: those of the
+// OpenClinica dialect, see openclinica.Files.
+type JobFiles interface {
+	CheckBulk(file io.Reader, study *registry.Study, register bool) (ignored []string, err error)
+	BulkJob(study *registry.Study, register, preview bool, ignored []string, source string) (kind string, params []byte, err error)
+	ExtractJob(register bool) (kind string, params []byte, err error)
+	Describe(study *registry.Study, job *jobs.Job) (jobs.Description, bool)
+	Records(file io.ReadSeeker, each func(row int, cells []string) bool) (header, names []string, err error)
+}
+
 // Config is what [New] needs.
 type Config struct {
 	Registry *registry.Service
 	Jobs     *jobs.Service
+	Files    JobFiles
 	Sessions Sessions
 	Overview Overview
 	Now      func() time.Time
@@ -66,7 +78,7 @@ type Pages struct {
 
 // New makes the pages: it reads the texts and templates that the program carries.
 func New(c Config) (*Pages, error) {
-	if c.Registry == nil || c.Jobs == nil || c.Sessions == nil || c.Overview == nil || c.Now == nil {
+	if c.Registry == nil || c.Jobs == nil || c.Files == nil || c.Sessions == nil || c.Overview == nil || c.Now == nil {
 		return nil, errors.New("web: the services, the overview and the clock are required")
 	}
 	texts, err := readCatalogue()
@@ -102,6 +114,7 @@ type route struct {
 	pattern string
 	op      access.Operation
 	handle  func(v *visit, w http.ResponseWriter) error
+	streams bool // the handler reads the request's body itself
 }
 
 // routes lists the addresses for which somebody has to be signed in. What a handler does at one
@@ -111,24 +124,35 @@ func (p *Pages) routes() []route {
 		study       = "/studies/{study}"
 		people      = study + "/participants"
 		participant = people + "/{participant}"
+		job         = study + "/jobs/{job}"
 	)
 	return []route{
-		{"GET /{$}", "", p.start},
-		{"GET /studies", "", p.listStudies},
-		{"GET " + study, access.BrowseParticipants, p.home},
-		{"GET " + study + "/numbers", access.BrowseParticipants, p.homeNumbers},
-		{"GET " + people, access.BrowseParticipants, p.listParticipants},
-		{"GET " + study + "/participants.csv", access.BrowseParticipants, p.downloadParticipants},
-		{"GET " + people + "/new", access.WriteParticipants, p.newParticipant},
-		{"POST " + people, access.WriteParticipants, p.addParticipant},
-		{"POST " + people + "/selected", access.WriteParticipants, p.actOnSelected},
-		{"GET " + participant, access.BrowseParticipants, p.showParticipant},
-		{"GET " + participant + "/timeline", access.BrowseParticipants, p.moreTimeline},
-		{"GET " + participant + "/edit", access.ReadContacts, p.editParticipant},
-		{"POST " + participant + "/edit", access.ReadContacts, p.saveParticipant},
-		{"POST " + participant + "/access-code", access.ReadAccessCodes, p.showAccessCode},
-		{"GET " + participant + "/{act}", access.BrowseParticipants, p.askAct},
-		{"POST " + participant + "/{act}", access.BrowseParticipants, p.doAct},
+		{"GET /{$}", "", p.start, false},
+		{"GET /studies", "", p.listStudies, false},
+		{"GET " + study, access.BrowseParticipants, p.home, false},
+		{"GET " + study + "/numbers", access.BrowseParticipants, p.homeNumbers, false},
+		{"GET " + people, access.BrowseParticipants, p.listParticipants, false},
+		{"GET " + study + "/participants.csv", access.BrowseParticipants, p.downloadParticipants, false},
+		{"GET " + people + "/new", access.WriteParticipants, p.newParticipant, false},
+		{"POST " + people, access.WriteParticipants, p.addParticipant, false},
+		{"POST " + people + "/selected", access.WriteParticipants, p.actOnSelected, false},
+		{"GET " + participant, access.BrowseParticipants, p.showParticipant, false},
+		{"GET " + participant + "/timeline", access.BrowseParticipants, p.moreTimeline, false},
+		{"GET " + participant + "/edit", access.ReadContacts, p.editParticipant, false},
+		{"POST " + participant + "/edit", access.ReadContacts, p.saveParticipant, false},
+		{"POST " + participant + "/access-code", access.ReadAccessCodes, p.showAccessCode, false},
+		{"GET " + participant + "/{act}", access.BrowseParticipants, p.askAct, false},
+		{"POST " + participant + "/{act}", access.BrowseParticipants, p.doAct, false},
+		{"GET " + study + "/upload", access.WriteParticipants, p.showUpload, false},
+		{"POST " + study + "/upload", access.WriteParticipants, p.upload, true},
+		{"GET " + study + "/extract", access.Extract, p.showExtract, false},
+		{"POST " + study + "/extract", access.Extract, p.extract, false},
+		{"GET " + study + "/jobs", access.ReadJobs, p.listJobs, false},
+		{"GET " + job, access.ReadJobs, p.showJob, false},
+		{"GET " + job + "/file.csv", access.ReadJobs, p.downloadJob, false},
+		{"GET " + job + "/failed.csv", access.ReadContacts, p.downloadFailed, false},
+		{"POST " + job + "/run", access.WriteParticipants, p.runJob, false},
+		{"POST " + job + "/delete", access.ReadJobs, p.deleteJob, false},
 	}
 }
 
@@ -142,7 +166,7 @@ func (p *Pages) Mount(mux *httpx.Mux) {
 	open("GET /static/{file}", p.serveStatic)
 	for _, r := range p.routes() {
 		open(r.pattern, func(w http.ResponseWriter, req *http.Request) error {
-			v, err := p.visit(w, req, r.op)
+			v, err := p.visit(req, &r)
 			if err != nil {
 				return err
 			}

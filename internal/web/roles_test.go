@@ -20,6 +20,10 @@ func TestRolesAndPages(t *testing.T) {
 			person{identifier: "O-1", site: "OHIO", first: "Oliver", email: "o1@example.org", register: true},
 			person{identifier: "S-1", first: "Stella", email: "s1@example.org"},
 		)
+		job := w.upload("carla", "BOSTON", "people.csv", "ParticipantID\n<\n")
+		w.runJobs()
+		job = w.post("carla", job+"/run")
+		w.runJobs()
 		boston, ohio, level := w.pathOf(people[0]), w.pathOf(people[1]), w.pathOf(people[2])
 		get := func(path string) func(user string) int {
 			return func(user string) int { return w.send(user, "GET", path, nil).Code }
@@ -43,22 +47,30 @@ func TestRolesAndPages(t *testing.T) {
 			{"unlock Boston", get(boston + "/unlock")}, {"withdraw Boston", get(boston + "/withdraw")}, {"delete Boston", post(boston+"/delete", "confirm", "no")},
 			{"code of Boston", post(boston + "/access-code")}, {"code of Ohio", post(ohio + "/access-code")},
 			{"bulk", post(peoplePath+"/selected", "act", "register")},
+			{"upload form", get(junoPath + "/upload")}, {"extract form", get(junoPath + "/extract")}, {"extract nothing", post(junoPath+"/extract", "site", "")},
+			{"jobs", get(junoPath + "/jobs")}, {"job of Boston", get(job)}, {"its log", get(job + "/file.csv")}, {"its failures", get(job + "/failed.csv")}, {"running it", post(job + "/run")},
+			{"deleting it", func(user string) int {
+				if user == "dana" || user == "carla" { // who may, and who made it
+					return http.StatusOK
+				}
+				return w.send(user, "POST", job+"/delete", formOf()).Code
+			}},
 		}
 		words := map[int]string{200: "y", 400: "y", 409: "y", 403: "n", 404: "-"}
 		want := map[string]string{
-			// home numbers list csv, add; Boston Ohio level, timeline edit; writes; records; codes; bulk
-			"dana, data manager":         "yyyy y yyy yy yyyyy yyy nn y",
-			"emil, data entry person":    "yyyy y yyy yy yyyyy nyn nn y",
-			"sofia, data specialist":     "yyyy y yyy yy yyyyy nyn nn y",
-			"carla, CRC of Boston":       "yyyy y y-- yy yny-y nyn y- y",
-			"ines, investigator":         "yyyy y y-- yy yny-y nyn y- y",
-			"owen, CRC of Ohio":          "yyyy y -y- -- nn--- --- -y y",
-			"mona, monitor of the study": "yyyy n yyy yn nnnnn nnn nn n",
-			"milo, monitor of Boston":    "yyyy n y-- yn nnnnn nnn nn n",
-			"vera, viewer of the study":  "yyyy n yyy yn nnnnn nnn nn n",
-			"viktor, viewer of Ohio":     "yyyy n -y- -n nnnn- --- nn n",
+			// home numbers list csv, add; Boston Ohio level, timeline edit; writes; records; codes; bulk; upload extract; jobs; delete
+			"dana, data manager":         "yyyy y yyy yy yyyyy yyy nn y ynn yyyyy y",
+			"emil, data entry person":    "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy n",
+			"sofia, data specialist":     "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy n",
+			"carla, CRC of Boston":       "yyyy y y-- yy yny-y nyn y- y yyy yyyyy y",
+			"ines, investigator":         "yyyy y y-- yy yny-y nyn y- y yyy yyyyy n",
+			"owen, CRC of Ohio":          "yyyy y -y- -- nn--- --- -y y yyy y---- -",
+			"mona, monitor of the study": "yyyy n yyy yn nnnnn nnn nn n nnn yyynn n",
+			"milo, monitor of Boston":    "yyyy n y-- yn nnnnn nnn nn n nnn yyynn n",
+			"vera, viewer of the study":  "yyyy n yyy yn nnnnn nnn nn n nnn yyynn n",
+			"viktor, viewer of Ohio":     "yyyy n -y- -n nnnn- --- nn n nnn y--nn -",
 		}
-		groups := []int{4, 1, 3, 2, 5, 3, 2, 1}
+		groups := []int{4, 1, 3, 2, 5, 3, 2, 1, 3, 5, 1}
 		got := map[string]string{}
 		for who := range want {
 			user, _, _ := strings.Cut(who, ",")
@@ -93,7 +105,7 @@ func TestNobodyWithoutASession(t *testing.T) {
 	p := w.seed(person{identifier: "B-1", site: "BOSTON"})[0]
 	for _, route := range w.pages.routes() {
 		method, path, _ := strings.Cut(route.pattern, " ")
-		path = strings.NewReplacer("{study}", "S_JUNO%28TEST%29", "{participant}", p.ID.String(), "{act}", "remove", "{$}", "").Replace(path)
+		path = strings.NewReplacer("{study}", "S_JUNO%28TEST%29", "{participant}", p.ID.String(), "{act}", "remove", "{job}", p.ID.String(), "{$}", "").Replace(path)
 		var form url.Values
 		if method == http.MethodPost {
 			form = url.Values{}

@@ -32,7 +32,7 @@ func (p *Pages) showSignIn(w http.ResponseWriter, r *http.Request) error {
 //
 //	POST /sign-in
 func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if err := readForm(r); err != nil {
 		return err
 	}
 	username, back := strings.TrimSpace(r.PostForm.Get("username")), localPath(r.PostForm.Get("back"), "/")
@@ -77,7 +77,7 @@ func (p *Pages) signOut(w http.ResponseWriter, r *http.Request) error {
 //
 //	POST /preferences
 func (p *Pages) prefer(w http.ResponseWriter, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if err := readForm(r); err != nil {
 		return err
 	}
 	if language := r.PostForm.Get("language"); p.templates.texts.has(language) {

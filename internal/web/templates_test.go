@@ -58,6 +58,15 @@ func views(t *testing.T, p *Pages, language string) map[string][]view {
 			&selectedView{frame: f, Act: "remove", People: []selectedPerson{{"id", "A", "/a", "", false}}, Danger: true},
 			&selectedView{frame: f, Act: "remove", Done: true, People: []selectedPerson{{"id", "A", "/a", "done", false}, {"id", "B", "/b", "no", true}}}, &selectedView{frame: f},
 		},
+		"upload":  {&uploadView{frame: f, URL: "/upload", Sites: []choice{{"B", "B", true}}, MayRegister: true, Register: true, Problem: "p"}, &uploadView{frame: f}},
+		"extract": {&extractView{frame: f, Sites: []choice{{"B", "B", true}, {"O", "O", false}}, MayRegister: true, Problem: "p"}, &extractView{frame: f}},
+		"jobs":    {&jobsView{frame: f, Running: true, Jobs: []jobRow{{Source: "a.csv", Percent: 5, Failed: 1, Start: at}, {Percent: -1, End: at, State: badge{"removed", "failed"}}}}, &jobsView{frame: f}},
+		"job": {
+			&jobView{frame: f, jobRow: jobRow{Source: "a.csv", Start: at, End: at}, Error: "e", Preview: true, Ignored: []string{"a", "b"}, Counts: []countLink{{"1 failed", "/x", "failed", 1, true}, {"1 add", "/y", "add", 1, false}},
+				Log: &logTable{Head: []string{"a"}, Lines: []logLine{{Row: 1, Code: "c", Outcome: badge{"removed", "fails"}, Cells: []logCell{{"a", "b", "c", true}, {"a", "b", "", true}, {"a", "b", "", false}}}}, Pages: []pageLink{{"1", "", "Page 1"}, {"2", "/2", "Page 2"}}},
+				Run: "/run", Download: "/d", Failures: "/f", Delete: "/x", Again: "/again"},
+			&jobView{frame: f, Running: true, Preview: true}, &jobView{frame: f, Preview: true, Gone: true, Log: &logTable{}}, &jobView{frame: f, Preview: true},
+		},
 		"fault": {&faultView{frame: f, Status: 500, What: "w", Do: "d", Back: link{"t", "/"}, RequestID: "r", Retry: 5}, &faultView{frame: f}},
 	}
 }

@@ -17,11 +17,18 @@ const (
 	formMalformed fault.Code = "formMalformed" // Invalid
 	badParameter  fault.Code = "badParameter"  // (field) Invalid: something in the address
 	notConfirmed  fault.Code = "notConfirmed"  // (field) Invalid: the typed confirmation is another
+	fileMissing   fault.Code = "fileMissing"   // Invalid: an upload without a file
+	fileNotCSV    fault.Code = "fileNotCSV"    // Invalid
+	fileGone      fault.Code = "fileGone"      // Conflict: an uploaded file was not kept for so long
+	siteMissing   fault.Code = "siteMissing"   // (field) Invalid: no site was chosen
+	nothingYet    fault.Code = "nothingYet"    // Conflict: a job without a file
 )
 
 // pageCodes lists them, for the test that all have words.
 func pageCodes() []fault.Code {
-	return []fault.Code{foreignOrigin, formMalformed, badParameter, notConfirmed}
+	return []fault.Code{
+		foreignOrigin, formMalformed, badParameter, notConfirmed, fileMissing, fileNotCSV, fileGone, siteMissing, nothingYet,
+	}
 }
 
 // maxForm is the greatest size of a form in bytes. Custom fields may hold 64 KiB each.
@@ -38,7 +45,7 @@ type visit struct {
 
 // visit lets a request in. A study that does not exist and one in which the reader holds no role
 // are the same to them.
-func (p *Pages) visit(w http.ResponseWriter, r *http.Request, op access.Operation) (*visit, error) {
+func (p *Pages) visit(r *http.Request, to *route) (*visit, error) {
 	who, err := p.Sessions.Holder(r.Context(), cookie(r, p.sessionCookieName()))
 	if err != nil {
 		return nil, err
@@ -60,11 +67,11 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request, op access.Operatio
 	}
 	v.study = study
 	v.Study = v.studyFrameOf(catalog, study, who)
-	if who.Places(op, study).None() {
-		return nil, fault.New(fault.Forbidden, access.RoleNotAllowed, "your role may not %s", op)
+	if who.Places(to.op, study).None() {
+		return nil, fault.New(fault.Forbidden, access.RoleNotAllowed, "your role may not %s", to.op)
 	}
-	if r.Method == http.MethodPost {
-		if err := readForm(w, r); err != nil {
+	if r.Method == http.MethodPost && !to.streams {
+		if err := readForm(r); err != nil {
 			return nil, err
 		}
 	}
@@ -72,7 +79,7 @@ func (p *Pages) visit(w http.ResponseWriter, r *http.Request, op access.Operatio
 }
 
 // readForm reads the form of a request.
-func readForm(_ http.ResponseWriter, r *http.Request) error {
+func readForm(r *http.Request) error {
 	r.Body = httpx.Body(r, maxForm)
 	if err := r.ParseForm(); err != nil {
 		if f := fault.As(err); f.Kind != fault.Internal {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,7 @@ import (
 	"rollcall/internal/store"
 	"rollcall/internal/store/enginetest"
 	"rollcall/internal/store/trail"
+	"rollcall/internal/wire/openclinica"
 )
 
 var engines = enginetest.Share()
@@ -48,6 +50,7 @@ type world struct {
 	pages    *Pages
 	handler  http.Handler
 	log      *bytes.Buffer
+	ended    chan struct{} // holds a token when a job has ended since the last look
 
 	mu       sync.Mutex
 	now      time.Time
@@ -68,7 +71,7 @@ func newWorld(t *testing.T, options ...func(*Config)) *world {
 func newWorldOn(t *testing.T, engine enginetest.Engine, options ...func(*Config)) *world {
 	t.Helper()
 	w := &world{
-		T: t, db: engine.Open(t), log: &bytes.Buffer{}, now: time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC), sessions: map[string]string{},
+		T: t, db: engine.Open(t), log: &bytes.Buffer{}, ended: make(chan struct{}, 1), now: time.Date(2026, time.March, 4, 9, 5, 0, 0, time.UTC), sessions: map[string]string{},
 	}
 	defs, err := config.Load([]config.File{config.Demo()})
 	w.must(err)
@@ -82,12 +85,18 @@ func newWorldOn(t *testing.T, engine enginetest.Engine, options ...func(*Config)
 	place, err := files.Open(t.Context(), files.Config{Dir: t.TempDir()})
 	w.must(err)
 	logger := slog.New(httpx.NewRedactingHandler(slog.NewJSONHandler(w.log, nil)))
-	w.jobs = jobs.NewService(jobs.Config{Store: w.db, Registry: w.registry, Files: place, Logger: logger})
+	w.jobs = jobs.NewService(jobs.Config{
+		Store: w.db, Registry: w.registry, Files: place, Logger: logger, Scrub: openclinica.Scrub, Observer: jobsHeard{w.ended},
+		Kinds: map[string]jobs.Kind{
+			openclinica.BulkAddKind: openclinica.BulkAdd{}, openclinica.BulkPreviewKind: openclinica.BulkPreview{Registry: w.registry},
+			openclinica.ExtractKind: openclinica.Extractor{Registry: w.registry},
+		},
+	})
 	users, err := access.New(access.Config{Store: w.db, SigningKey: w.key("tokens", access.SigningKeySize), Now: w.clock})
 	w.must(err)
 	sessions, err := access.NewSessions(access.SessionConfig{Access: users, Store: w.db, Now: w.clock})
 	w.must(err)
-	conf := Config{Registry: w.registry, Jobs: w.jobs, Sessions: sessions, Overview: w.db, Now: w.clock}
+	conf := Config{Registry: w.registry, Jobs: w.jobs, Files: openclinica.Files{}, Sessions: sessions, Overview: w.db, Now: w.clock}
 	for _, option := range options {
 		option(&conf)
 	}
@@ -136,6 +145,41 @@ func (w *world) session(user string) string {
 	w.must(err)
 	w.sessions[user] = token
 	return token
+}
+
+// jobsHeard tells a world that a job has ended.
+type jobsHeard struct{ ended chan<- struct{} }
+
+func (jobsHeard) RowsDone(string, int64, int64) {}
+
+func (h jobsHeard) JobEnded(string, jobs.State) {
+	select {
+	case h.ended <- struct{}{}:
+	default:
+	}
+}
+
+// runJobs runs jobs until none is unfinished.
+func (w *world) runJobs() {
+	w.Helper()
+	ctx, stop := context.WithTimeout(w.Context(), time.Minute)
+	defer stop()
+	ran := make(chan error, 1)
+	go func() { ran <- w.jobs.Run(ctx) }() // ends with ctx, and is waited for below
+	for {
+		unfinished, err := w.db.UnfinishedJobs(ctx)
+		w.must(err)
+		if len(unfinished) == 0 {
+			break
+		}
+		select {
+		case <-w.ended:
+		case <-ctx.Done():
+			w.Fatalf("%d jobs did not end\n%s", len(unfinished), w.log)
+		}
+	}
+	stop()
+	w.must(<-ran)
 }
 
 // send has the interface answer a request of a user's browser, "" for nobody's. A form that is

@@ -69,3 +69,27 @@ for (const kind of ["click", "focusin"]) {
     }
   });
 }
+
+// A file can be dropped anywhere on its field.
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, function (event) {
+    const field = event.target instanceof Element ? event.target.closest(".drop") : null;
+    if (!field) {
+      return;
+    }
+    event.preventDefault();
+    field.classList.toggle("drop-over", kind === "dragover");
+    if (kind === "drop" && event.dataTransfer && event.dataTransfer.files.length > 0) {
+      field.querySelector('input[type="file"]').files = event.dataTransfer.files;
+    }
+  });
+}
+
+// A form that takes a while to send says so, and is not sent twice.
+document.addEventListener("submit", function (event) {
+  const button = event.target.dataset.busy ? event.target.querySelector("button") : null;
+  if (button) {
+    button.textContent = event.target.dataset.busy;
+    button.disabled = true;
+  }
+});

@@ -72,23 +72,36 @@ func (Files) Describe(study *registry.Study, job *jobs.Job) (jobs.Description, b
 }
 
 // Records reads a bulk file's header and then its records, with their numbers in the log, until
-// the function answers false. Records that cannot be read have no cells.
-func (Files) Records(file io.ReadSeeker, each func(row int, cells []string) bool) (header []string, err error) {
+// the function answers false. Records that cannot be read have no cells. Names are those by which
+// a preview speaks of the header's columns, "" for one that nobody reads.
+func (Files) Records(file io.ReadSeeker, each func(row int, cells []string) bool) (header, names []string, err error) {
+	cols, _, err := readHeader(file)
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read header again: %w", err)
+	}
 	reader := newRecordReader(file, position{})
 	head, err := reader.Header()
 	if err != nil {
-		return nil, fmt.Errorf("read header again: %w", err)
+		return nil, nil, fmt.Errorf("read header again: %w", err)
+	}
+	names = make([]string, len(head.Cells))
+	names[cols.identifier] = columnOf[registry.IdentifierField]
+	for _, f := range cols.fields {
+		names[f.index] = columnOf[f.field.String()]
 	}
 	for {
 		rec, err := reader.Next()
 		if errors.Is(err, io.EOF) {
-			return head.Cells, nil
+			return head.Cells, names, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read upload: %w", err)
+			return nil, nil, fmt.Errorf("read upload: %w", err)
 		}
 		if !rec.Blank && !each(rec.Row, rec.Cells) {
-			return head.Cells, nil
+			return head.Cells, names, nil
 		}
 	}
 }
