@@ -12,7 +12,9 @@ const (
 	LockParticipants   Operation = "lock participants"         // lock and unlock
 	DeleteParticipants Operation = "delete participants"       // for ever
 	ReadStudyActivity  Operation = "read the study's activity" // who did what, without values
-	DeleteJobs         Operation = "delete jobs of others"     // everybody may delete their own
+	ReadAudit          Operation = "read the audit trail"      // of the study; values are for who reads contact data
+	ReadRoles          Operation = "read who has which role"
+	DeleteJobs         Operation = "delete jobs of others" // everybody may delete their own
 )
 
 // browserAllowance is the part of allowanceOf that is about [browserOperations]. Access codes
@@ -27,8 +29,10 @@ func browserAllowance(op Operation) allowance {
 		return allowance{studyWriters, siteWriters}
 	case ReadAccessCodes:
 		return allowance{nil, siteWriters}
-	case LockParticipants, DeleteParticipants, DeleteJobs:
+	case LockParticipants, DeleteParticipants, DeleteJobs, ReadRoles:
 		return allowance{[]Role{DataManager}, nil}
+	case ReadAudit:
+		return allowance{[]Role{DataManager, Monitor}, nil}
 	default:
 		return allowance{}
 	}
@@ -37,7 +41,7 @@ func browserAllowance(op Operation) allowance {
 // browserOperations lists the operations above.
 func browserOperations() []Operation {
 	return []Operation{
-		BrowseParticipants, ReadContacts, ReadAccessCodes, RemoveParticipants, LockParticipants, DeleteParticipants, ReadStudyActivity, DeleteJobs,
+		BrowseParticipants, ReadContacts, ReadAccessCodes, RemoveParticipants, LockParticipants, DeleteParticipants, ReadStudyActivity, DeleteJobs, ReadAudit, ReadRoles,
 	}
 }
 

@@ -38,22 +38,24 @@ func TestPolicy(t *testing.T) {
 		return grants
 	}
 	// The operations of the APIs, and after the space those of the browser.
-	const none, never = "------ --------", "nnnnnn nnnnnnnn"
+	const none, never = "------ ----------", "nnnnnn nnnnnnnnnn"
 	tests := []struct {
 		name    string
 		holders []Grant
 		want    map[place]string
 	}{
 		{"data manager", held(whole, DataManager),
-			map[place]string{atStudy: "yyyyny yynyyyyy", atBoston: "yyyyny yynyyyyy", atOhio: "yyyyny yynyyyyy", elsewhere: none}},
+			map[place]string{atStudy: "yyyyny yynyyyyyyy", atBoston: "yyyyny yynyyyyyyy", atOhio: "yyyyny yynyyyyyyy", elsewhere: none}},
 		{"other study writers", held(whole, DataEntryPerson, DataSpecialist),
-			map[place]string{atStudy: "yyyyny yynynnyn", atBoston: "yyyyny yynynnyn", atOhio: "yyyyny yynynnyn", elsewhere: none}},
-		{"study readers", held(whole, Monitor, Viewer),
-			map[place]string{atStudy: "nnnnny ynnnnnyn", atBoston: "nnnnny ynnnnnyn", atOhio: "nnnnny ynnnnnyn", elsewhere: none}},
+			map[place]string{atStudy: "yyyyny yynynnynnn", atBoston: "yyyyny yynynnynnn", atOhio: "yyyyny yynynnynnn", elsewhere: none}},
+		{"study monitors", held(whole, Monitor),
+			map[place]string{atStudy: "nnnnny ynnnnnynyn", atBoston: "nnnnny ynnnnnynyn", atOhio: "nnnnny ynnnnnynyn", elsewhere: none}},
+		{"study viewers", held(whole, Viewer),
+			map[place]string{atStudy: "nnnnny ynnnnnynnn", atBoston: "nnnnny ynnnnnynnn", atOhio: "nnnnny ynnnnnynnn", elsewhere: none}},
 		{"Boston writers", held(boston, CRC, Investigator),
-			map[place]string{atStudy: none, atBoston: "ynyyyy yyyynnyn", atOhio: none, elsewhere: none}},
+			map[place]string{atStudy: none, atBoston: "ynyyyy yyyynnynnn", atOhio: none, elsewhere: none}},
 		{"Boston readers", held(boston, Monitor, Viewer),
-			map[place]string{atStudy: none, atBoston: "nnnnny ynnnnnyn", atOhio: none, elsewhere: none}},
+			map[place]string{atStudy: none, atBoston: "nnnnny ynnnnnynnn", atOhio: none, elsewhere: none}},
 		{"misplaced: site roles held in the study", held(whole, CRC, Investigator),
 			map[place]string{atStudy: never, atBoston: never, elsewhere: none}},
 		{"misplaced: study roles held at a site", held(boston, DataManager, DataEntryPerson, DataSpecialist),

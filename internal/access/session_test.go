@@ -207,3 +207,16 @@ func TestPlaces(t *testing.T) {
 		t.Error("holds a role in the wrong study")
 	}
 }
+
+func TestHolders(t *testing.T) {
+	t.Parallel()
+	f := setup(t,
+		&User{ID: 1, Username: "zoe", Grants: []Grant{{Study: juno, Role: Viewer}, {Study: other, Role: Viewer}}},
+		&User{ID: 2, Username: "Adam", Grants: []Grant{{Study: juno, Site: boston, Role: CRC}}},
+		&User{ID: 3, Username: "nobody"}, &User{ID: 4, Username: "elsewhere", Grants: []Grant{{Study: other, Role: Viewer}}},
+	)
+	holders, err := f.Holders(t.Context(), juno)
+	if err != nil || len(holders) != 2 || holders[0].Username != "Adam" || holders[1].Username != "zoe" || len(holders[1].Grants) != 1 {
+		t.Errorf("%+v, %v", holders, err)
+	}
+}

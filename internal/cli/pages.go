@@ -26,7 +26,7 @@ func newPages(s *server) (*web.Pages, error) {
 		return nil, err
 	}
 	conf := web.Config{
-		Registry: s.registry, Jobs: s.jobs, Files: openclinica.Files{}, Sessions: sessions, Overview: s.store, Now: s.con.now,
+		Registry: s.registry, Jobs: s.jobs, Files: openclinica.Files{}, Sessions: sessions, Overview: s.store, People: s.access, Now: s.con.now,
 		Secure: c.scheme() == "https", Language: c.Language, Demo: c.Demo,
 	}
 	if public, err := url.Parse(c.PublicURL); err == nil && public.Host != "" {

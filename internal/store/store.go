@@ -46,6 +46,9 @@ type Store interface {
 	// those about participants who are at one of them now.
 	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
 
+	// SearchEvents reads the events of a study that a search asks for, newest first.
+	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
+
 	// Tally counts a study's participants, and TallyVersion reads what its Version would be now.
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)

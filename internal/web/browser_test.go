@@ -299,6 +299,15 @@ func (w *world) picturePages() []shownPage {
 	w.post("dana", one+"/move", "site", "OHIO", "reason", "The family has moved.")
 	w.post("dana", w.pathOf(people[7])+"/withdraw", "reason", "Asked to leave.")
 	w.post("dana", w.pathOf(people[9])+"/lock")
+	preview := w.upload("dana", "BOSTON", "spring 2026.csv", "ParticipantID,firstName,lastName,emailAddress,phoneNumber,Shoe size\n"+
+		"JUNO-001,Ada,Lovelace,ada@example.org,+1 5557771111,38\nJUNO-003,Katherine,,,,\nNEW-001,Hedy,Lamarr,hedy@example.org,,\n"+
+		"NEW-002,Rosalind,Franklin,not an address,,\nNEW-003,Lise,Meitner,lise@example.org,12345,\nNEW-004,Emmy\n")
+	w.runJobs()
+	second := w.upload("carla", "BOSTON", "autumn.csv", "ParticipantID,firstName\nB-100,Ida\n<B>,Ida\n")
+	w.runJobs()
+	log := w.post("carla", second+"/run")
+	w.post("carla", junoPath+"/extract", "site", "BOSTON")
+	w.runJobs()
 	wait := func(selector string) func(b *browser) { return func(b *browser) { b.waitFor(selector) } }
 	send := func(changes string) func(b *browser) {
 		return func(b *browser) {
@@ -322,10 +331,17 @@ func (w *world) picturePages() []shownPage {
 		{"add-problems", "dana", peoplePath + "/new", send(`1`)},
 		{"move", "dana", w.pathOf(people[4]) + "/move", nil},
 		{"delete", "dana", one + "/delete", nil},
+		{"upload", "dana", junoPath + "/upload", nil},
+		{"preview", "dana", preview, nil},
+		{"job", "dana", log, nil},
+		{"jobs", "dana", junoPath + "/jobs", nil},
+		{"audit", "dana", junoPath + "/audit", nil},
+		{"settings", "dana", junoPath + "/settings", nil},
 		{"fault", "dana", peoplePath + "/" + "00000000-0000-0000-0000-000000000000", nil},
 		{"participant-code", "owen", one, func(b *browser) {
 			b.follow(`form[action$="access-code"] button`, "#code")
 		}},
+		{"extract", "carla", junoPath + "/extract", nil},
 		{"home-of-a-site", "carla", junoPath, wait(".tiles")},
 		{"participants-of-a-monitor", "mona", peoplePath, nil},
 		{"participant-of-a-monitor", "mona", one, nil},

@@ -35,10 +35,13 @@ func (p *Pages) RenderFault(w http.ResponseWriter, r *http.Request, err *fault.E
 		httpx.RenderMessage(w, r, err)
 		return
 	}
-	f := p.newFrame(r)
+	f := p.frameAround(r, err)
 	v := &faultView{
 		frame: f, Status: httpx.StatusOf(err), What: f.words.fault(err), Do: f.words.remedy(err), Retry: err.RetryAfterSeconds,
 		Back: link{f.words.say("fault.start"), "/"},
+	}
+	if f.Study != nil {
+		v.Back.URL = f.Study.URL
 	}
 	if err.Kind == fault.Internal {
 		v.RequestID = httpx.RequestID(r.Context())
@@ -53,6 +56,30 @@ func (p *Pages) RenderFault(w http.ResponseWriter, r *http.Request, err *fault.E
 	if failed := p.part(w, v.Status, "fault", part, v); failed != nil {
 		httpx.RenderMessage(w, r, err) // the client is gone, or our template is broken: this always works
 	}
+}
+
+// frameAround is the frame around a fault: with the way back into the study, for somebody who is
+// signed in and holds a role there. Where more is wrong than the request, nothing more is asked.
+func (p *Pages) frameAround(r *http.Request, err *fault.Error) *frame {
+	f := p.newFrame(r)
+	switch err.Kind {
+	case fault.Invalid, fault.Forbidden, fault.NotFound, fault.Conflict, fault.TooLarge:
+	default:
+		return f
+	}
+	who, failed := p.Sessions.Holder(r.Context(), cookie(r, p.sessionCookieName()))
+	if failed != nil {
+		return f
+	}
+	f.User = who.Name
+	catalog, failed := p.Registry.Catalog(r.Context())
+	if failed != nil {
+		return f
+	}
+	if study, failed := catalog.Study(r.PathValue("study")); failed == nil && who.HoldsAnyRole(study.ID) {
+		f.Study = f.studyFrameOf(catalog, study, who)
+	}
+	return f
 }
 
 // sendToSignIn sends a browser to the sign-in page and from there back, if there is something to

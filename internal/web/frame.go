@@ -39,6 +39,7 @@ type studyFrame struct {
 	Status         string // where it is not available, in words
 	MayAdd         bool
 	MayExtract     bool
+	MayAudit       bool
 	Others         []link // the other studies of the reader
 }
 
@@ -120,6 +121,7 @@ func (f *frame) studyFrameOf(catalog *registry.Catalog, study *registry.Study, w
 		Name: study.Name, OID: study.OID, URL: studyURL(study),
 		MayAdd:     study.Status == registry.Available && !who.Places(access.WriteParticipants, study).None(),
 		MayExtract: !who.Places(access.Extract, study).None(),
+		MayAudit:   who.Places(access.ReadAudit, study).Whole,
 	}
 	if study.Status != registry.Available {
 		s.Status = f.words.say("study.status." + string(study.Status))

@@ -28,6 +28,9 @@ type Overview interface {
 	// those about participants who are at one of them now.
 	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
 
+	// SearchEvents reads the events of a study that a search asks for, newest first.
+	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
+
 	// TallyVersion reads what the Version of a tally would be now. It is cheap.
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 
@@ -59,6 +62,7 @@ type Config struct {
 	Files    JobFiles
 	Sessions Sessions
 	Overview Overview
+	People   People
 	Now      func() time.Time
 
 	Secure   bool     // browsers reach this server over TLS alone: cookies say so
@@ -78,7 +82,7 @@ type Pages struct {
 
 // New makes the pages: it reads the texts and templates that the program carries.
 func New(c Config) (*Pages, error) {
-	if c.Registry == nil || c.Jobs == nil || c.Files == nil || c.Sessions == nil || c.Overview == nil || c.Now == nil {
+	if c.Registry == nil || c.Jobs == nil || c.Files == nil || c.People == nil || c.Sessions == nil || c.Overview == nil || c.Now == nil {
 		return nil, errors.New("web: the services, the overview and the clock are required")
 	}
 	texts, err := readCatalogue()
@@ -153,6 +157,8 @@ func (p *Pages) routes() []route {
 		{"GET " + job + "/failed.csv", access.ReadContacts, p.downloadFailed, false},
 		{"POST " + job + "/run", access.WriteParticipants, p.runJob, false},
 		{"POST " + job + "/delete", access.ReadJobs, p.deleteJob, false},
+		{"GET " + study + "/audit", access.ReadAudit, p.showAudit, false},
+		{"GET " + study + "/settings", access.BrowseParticipants, p.showSettings, false},
 	}
 }
 

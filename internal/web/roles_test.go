@@ -49,6 +49,7 @@ func TestRolesAndPages(t *testing.T) {
 			{"bulk", post(peoplePath+"/selected", "act", "register")},
 			{"upload form", get(junoPath + "/upload")}, {"extract form", get(junoPath + "/extract")}, {"extract nothing", post(junoPath+"/extract", "site", "")},
 			{"jobs", get(junoPath + "/jobs")}, {"job of Boston", get(job)}, {"its log", get(job + "/file.csv")}, {"its failures", get(job + "/failed.csv")}, {"running it", post(job + "/run")},
+			{"audit trail", get(junoPath + "/audit")}, {"settings", get(junoPath + "/settings")},
 			{"deleting it", func(user string) int {
 				if user == "dana" || user == "carla" { // who may, and who made it
 					return http.StatusOK
@@ -58,19 +59,19 @@ func TestRolesAndPages(t *testing.T) {
 		}
 		words := map[int]string{200: "y", 400: "y", 409: "y", 403: "n", 404: "-"}
 		want := map[string]string{
-			// home numbers list csv, add; Boston Ohio level, timeline edit; writes; records; codes; bulk; upload extract; jobs; delete
-			"dana, data manager":         "yyyy y yyy yy yyyyy yyy nn y ynn yyyyy y",
-			"emil, data entry person":    "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy n",
-			"sofia, data specialist":     "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy n",
-			"carla, CRC of Boston":       "yyyy y y-- yy yny-y nyn y- y yyy yyyyy y",
-			"ines, investigator":         "yyyy y y-- yy yny-y nyn y- y yyy yyyyy n",
-			"owen, CRC of Ohio":          "yyyy y -y- -- nn--- --- -y y yyy y---- -",
-			"mona, monitor of the study": "yyyy n yyy yn nnnnn nnn nn n nnn yyynn n",
-			"milo, monitor of Boston":    "yyyy n y-- yn nnnnn nnn nn n nnn yyynn n",
-			"vera, viewer of the study":  "yyyy n yyy yn nnnnn nnn nn n nnn yyynn n",
-			"viktor, viewer of Ohio":     "yyyy n -y- -n nnnn- --- nn n nnn y--nn -",
+			// home numbers list csv, add; Boston Ohio level, timeline edit; writes; records; codes; bulk; upload extract; jobs; trail settings; delete
+			"dana, data manager":         "yyyy y yyy yy yyyyy yyy nn y ynn yyyyy yy y",
+			"emil, data entry person":    "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy ny n",
+			"sofia, data specialist":     "yyyy y yyy yy yyyyy nyn nn y ynn yyyyy ny n",
+			"carla, CRC of Boston":       "yyyy y y-- yy yny-y nyn y- y yyy yyyyy ny y",
+			"ines, investigator":         "yyyy y y-- yy yny-y nyn y- y yyy yyyyy ny n",
+			"owen, CRC of Ohio":          "yyyy y -y- -- nn--- --- -y y yyy y---- ny -",
+			"mona, monitor of the study": "yyyy n yyy yn nnnnn nnn nn n nnn yyynn yy n",
+			"milo, monitor of Boston":    "yyyy n y-- yn nnnnn nnn nn n nnn yyynn ny n",
+			"vera, viewer of the study":  "yyyy n yyy yn nnnnn nnn nn n nnn yyynn ny n",
+			"viktor, viewer of Ohio":     "yyyy n -y- -n nnnn- --- nn n nnn y--nn ny -",
 		}
-		groups := []int{4, 1, 3, 2, 5, 3, 2, 1, 3, 5, 1}
+		groups := []int{4, 1, 3, 2, 5, 3, 2, 1, 3, 5, 2, 1}
 		got := map[string]string{}
 		for who := range want {
 			user, _, _ := strings.Cut(who, ",")

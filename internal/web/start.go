@@ -39,7 +39,7 @@ func (p *Pages) listStudies(v *visit, w http.ResponseWriter) error {
 	for _, study := range v.studies() {
 		page.Studies = append(page.Studies, studyEntry{
 			Name: study.Name, OID: study.OID, URL: studyURL(study), Status: v.words.say("study.status." + string(study.Status)),
-			Roles: v.rolesIn(study),
+			Roles: v.roleNames(study, v.who.Grants),
 		})
 	}
 	return p.page(w, http.StatusOK, "studies", page)
@@ -50,10 +50,10 @@ func (v *visit) studies() []*registry.Study {
 	return slices.DeleteFunc(v.catalog.Studies(), func(s *registry.Study) bool { return !v.who.HoldsAnyRole(s.ID) })
 }
 
-// rolesIn names the visitor's roles in a study, with the site where they hold one.
-func (v *visit) rolesIn(study *registry.Study) []string {
+// roleNames names the roles that grants give in a study, with the site of those held at one.
+func (v *visit) roleNames(study *registry.Study, grants []access.Grant) []string {
 	var roles []string
-	for _, g := range v.who.Grants {
+	for _, g := range grants {
 		if g.Study != study.ID {
 			continue
 		}

@@ -1,7 +1,10 @@
 package web
 
 import (
+	"context"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -116,5 +119,55 @@ func TestReadersChoicesInABrowser(t *testing.T) {
 	if zone := eval[string](b, `document.cookie`); !strings.Contains(zone, zoneCookie+"=") {
 		t.Errorf("the server is not told the zone: %q", zone)
 	}
+	b.quiet()
+}
+
+// TestUploadInABrowser: a coordinator uploads a file with mistakes, sees what it would do, runs it,
+// and uploads the corrected rest.
+func TestUploadInABrowser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.village()
+	b := newBrowser(t, w)
+	ctx, stop := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- w.jobs.Run(ctx) }() // ends with ctx, and is waited for below
+	defer func() {
+		stop()
+		w.must(<-ran)
+	}()
+	b.signIn("carla")
+	send := func(content string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "people.csv")
+		w.must(os.WriteFile(file, []byte(content), 0o600))
+		b.open(junoPath + "/upload")
+		b.waitFor("#file")
+		run(b, chromedp.SetUploadFiles("#file", []string{file}))
+		b.click("form button.primary")
+		b.until(`document.querySelector('form[action$="/run"]') !== null`)
+	}
+	send(townFile)
+	b.until(`document.querySelectorAll("tbody tr").length === 5 && document.querySelectorAll("mark").length === 2`)
+	b.accessible("preview")
+	b.click(`form[action$="/run"] button`)
+	b.until(`document.querySelector('a[href$="/failed.csv"]') !== null && document.querySelector('form[action$="/run"]') === null`)
+	if text := b.text("#job .job-state"); !strings.Contains(text, "completed") || !strings.Contains(text, "2 failed") {
+		t.Errorf("the job is %q", text)
+	}
+	b.accessible("log")
+	failed := eval[string](b, `fetch(document.querySelector('a[href$="/failed.csv"]').href).then((r) => r.text())`)
+	corrected := strings.NewReplacer("no address", "bad1@example.org", "only two", "Only").Replace(failed)
+	send(corrected)
+	b.click(`form[action$="/run"] button`)
+	b.until(`document.querySelector('a[href$="/file.csv"]') !== null && document.querySelector('form[action$="/run"]') === null`)
+	if p := w.find("BAD-1"); p.Details[registry.Email] != "bad1@example.org" || w.find("BAD-2").Details[registry.FirstName] != "Only" {
+		t.Errorf("%+v", p)
+	}
+	b.follow(`.main-nav a[href$="/jobs"]`, "#jobs tbody")
+	if text := b.text("#jobs tbody"); strings.Count(text, "people.csv") != 2 || !strings.Contains(text, "carla") {
+		t.Errorf("the log is %q", text)
+	}
+	b.accessible("jobs")
 	b.quiet()
 }

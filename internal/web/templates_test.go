@@ -67,6 +67,14 @@ func views(t *testing.T, p *Pages, language string) map[string][]view {
 				Run: "/run", Download: "/d", Failures: "/f", Delete: "/x", Again: "/again"},
 			&jobView{frame: f, Running: true, Preview: true}, &jobView{frame: f, Preview: true, Gone: true, Log: &logTable{}}, &jobView{frame: f, Preview: true},
 		},
+		"audit": {
+			&auditView{frame: f, URL: "/audit", Actions: []choice{{"a", "A", true}}, Events: []auditLine{{history.Entries[0], 5, "A", "/a", "r"}, {About: "S"}, {}}, Older: "/o", Newest: "/n", Searching: true},
+			&auditView{frame: f, MayRead: true}, &auditView{frame: f, Searching: true},
+		},
+		"settings": {
+			&settingsView{frame: f, Facts: facts, Sites: []siteFact{{"B", "B", "S_B", badge{"available", "available"}, true}}, Fields: facts, Segments: []segmentCount{{"Under 35", "age < 35", "/s", 3}}, People: []personRoles{{"dana", []string{"crc", "viewer"}}}},
+			&settingsView{frame: f},
+		},
 		"fault": {&faultView{frame: f, Status: 500, What: "w", Do: "d", Back: link{"t", "/"}, RequestID: "r", Retry: 5}, &faultView{frame: f}},
 	}
 }

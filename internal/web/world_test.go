@@ -96,7 +96,7 @@ func newWorldOn(t *testing.T, engine enginetest.Engine, options ...func(*Config)
 	w.must(err)
 	sessions, err := access.NewSessions(access.SessionConfig{Access: users, Store: w.db, Now: w.clock})
 	w.must(err)
-	conf := Config{Registry: w.registry, Jobs: w.jobs, Files: openclinica.Files{}, Sessions: sessions, Overview: w.db, Now: w.clock}
+	conf := Config{Registry: w.registry, Jobs: w.jobs, Files: openclinica.Files{}, Sessions: sessions, Overview: w.db, People: users, Now: w.clock}
 	for _, option := range options {
 		option(&conf)
 	}
@@ -133,6 +133,9 @@ func (w *world) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
+	if d > access.DefaultSessionIdle {
+		clear(w.sessions) // everybody signs in again
+	}
 }
 
 // session is the token of a user's session.

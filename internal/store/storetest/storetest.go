@@ -36,6 +36,7 @@ type Engine interface {
 	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
 	ParticipantEvents(ctx context.Context, study registry.StudyID, id registry.ID, before int64, limit int) ([]audit.Event, error)
 	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
+	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)
 	ServerKey(ctx context.Context, name string, size int) ([]byte, error)
@@ -69,6 +70,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"counters", counterLaws},
 		{"audit", auditLaws},
 		{"overviews", overviewLaws},
+		{"searches of the trail", auditSearchLaws},
 		{"erasure", erasureLaws},
 		{"transactions", transactionLaws},
 		{"jobs", jobLaws},
