@@ -74,6 +74,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"erasure", erasureLaws},
 		{"transactions", transactionLaws},
 		{"jobs", jobLaws},
+		{"repeated requests", repeatLaws},
 		{"steps", stepLaws},
 		{"leases", leaseLaws},
 		{"outputs", outputLaws},

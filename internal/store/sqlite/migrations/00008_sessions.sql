@@ -1,4 +1,4 @@
--- What the browser interface needs.
+-- What the browser interface needs, and requests that may come again.
 
 -- +goose Up
 
@@ -14,3 +14,7 @@ CREATE TABLE sessions (
   PRIMARY KEY (study_id, session_key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sessions_by_end ON sessions (until);
+
+-- Under which key a request may come again, of whoever submitted the job; '' for none.
+ALTER TABLE jobs ADD COLUMN repeat_key TEXT NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX jobs_by_repeat ON jobs (study_id, submitted_by, repeat_key) WHERE repeat_key <> '';
