@@ -59,6 +59,10 @@ screenshots: ## a picture of every page in SCREENSHOTS (bin/screenshots), in bot
 run: build ## serve with ARGS, for example ARGS='--study-file juno.yaml'
 	bin/rollcall serve $(ARGS)
 
+.PHONY: benchstat
+benchstat: ## compare the Go benchmarks with the previous commit, with ARGS, for example ARGS='-b Find HEAD~3'
+	@scripts/compare-benchmarks.sh $(ARGS)
+
 .PHONY: bench
 bench: build ## measure against the raw limits, with ARGS, for example ARGS='-people 1000000'
 	@go build -o bin/bench ./bench

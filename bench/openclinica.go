@@ -35,8 +35,9 @@ func (w *world) createOne(ctx context.Context, r *registry) (measures, error) {
 	return found, err
 }
 
-// importCSV has a new registry read a bulk file, until the log is downloaded. The registry is gone afterwards.
-func (w *world) importCSV(ctx context.Context, engine string) (_ measures, err error) {
+// importCSV has a new registry read a bulk file, until the log is downloaded. The registry is gone
+// afterwards. Meanwhile, if that is not nil, runs beside it until it is told to stop.
+func (w *world) importCSV(ctx context.Context, engine string, meanwhile func(ctx context.Context, r *registry) error) (_ measures, err error) {
 	r, err := w.freshRegistry(ctx, engine)
 	if err != nil {
 		return nil, err
@@ -48,6 +49,15 @@ func (w *world) importCSV(ctx context.Context, engine string) (_ measures, err e
 	}
 	if _, err := r.start(ctx); err != nil {
 		return nil, err
+	}
+	if meanwhile != nil {
+		beside, stop := context.WithCancel(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- meanwhile(beside, r) }()
+		defer func() {
+			stop()
+			err = errors.Join(err, <-ended)
+		}()
 	}
 	began := time.Now()
 	job, err := r.submit(ctx, file)
@@ -69,6 +79,35 @@ func (w *world) importCSV(ctx context.Context, engine string) (_ measures, err e
 	found[tenths] = tenthsOf(steps, w.people)
 	found[peak], err = r.peakMemory()
 	return found, err
+}
+
+// searchEachSecond looks for a text that is rare, so that what searches are answered from is kept
+// while others write.
+func searchEachSecond(ctx context.Context, r *registry) error {
+	token, err := r.serviceToken(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := dial(ctx, r.address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	request := appendRequest(nil, http.MethodGet, projectPath+"?query="+personNumber(0).identifier()[2:], token, nil)
+	for {
+		status, err := conn.do(request)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil || status != http.StatusOK {
+			return errors.Join(fmt.Errorf("search: %d %.300s", status, conn.body), err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // csvFile is the file with as many people as a registry has; it is written once.

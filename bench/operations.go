@@ -40,6 +40,7 @@ func (op *operation) turns() []entry {
 const (
 	ourSQLite       = "Rollcall on SQLite"
 	ourPostgres     = "Rollcall on PostgreSQL"
+	ourSearched     = "Rollcall on SQLite, searched each second meanwhile"
 	floorPOST       = "POST to a server that does nothing"
 	floorGET        = "GET from a server that does nothing"
 	floorByWrk      = "the same by wrk with one thread, to see that our client is no slower"
@@ -87,7 +88,7 @@ func operations(w *world) []operation {
 	for _, key := range sortKeys {
 		table = append(table, w.sorting(key))
 	}
-	return append(table, w.walking(), w.extracting(), w.starting(), w.addingMany(), w.addingOne())
+	return append(table, w.walking(), w.starting(), w.extracting(), w.addingMany(), w.addingOne())
 }
 
 // each makes our entries from what one registry does.
@@ -128,9 +129,14 @@ func (w *world) addingOne() operation {
 func (w *world) importing() operation {
 	op := operation{name: "bulk CSV import", bars: []bar{
 		atLeast(0.4, ourSQLite, rate, sqliteBulk), atLeast(4, ourSQLite, rate, pocketBaseName), atLeast(0.4, ourPostgres, rate, postgresCopy),
-		atMost(200, ourSQLite, peak), atMost(200, ourPostgres, peak), atLeast(0.7, ourSQLite, tenths), atLeast(0.7, ourPostgres, tenths),
+		atLeast(0.75, ourSearched, rate, ourSQLite), atMost(200, ourSQLite, peak), atMost(200, ourPostgres, peak), atLeast(0.7, ourSQLite, tenths), atLeast(0.7, ourPostgres, tenths),
 	}}
-	op.ours = w.each(func(ctx context.Context, r *registry) (measures, error) { return w.importCSV(ctx, r.engine) })
+	op.ours = w.each(func(ctx context.Context, r *registry) (measures, error) { return w.importCSV(ctx, r.engine, nil) })
+	if w.has(sqliteEngine) {
+		op.ours = append(op.ours, entry{ourSearched, true, func(ctx context.Context) (measures, error) {
+			return w.importCSV(ctx, sqliteEngine, searchEachSecond)
+		}})
+	}
 	op.baseline(w.has(sqliteEngine), sqliteBulk, w.bulkSQLite)
 	op.baseline(w.has(postgresEngine), postgresCopy, w.bulkPostgres)
 	op.baseline(w.peer != nil, pocketBaseName, func(ctx context.Context) (measures, error) { return w.peer.createMany(ctx, w.some()) })

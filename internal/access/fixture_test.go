@@ -135,7 +135,7 @@ type fixture struct {
 	clock *clock
 }
 
-func setup(t *testing.T, users ...*User) *fixture {
+func setup(t testing.TB, users ...*User) *fixture {
 	t.Helper()
 	f := &fixture{
 		store: &directoryStore{turns: map[string]int64{}, failures: map[string][]time.Time{}},

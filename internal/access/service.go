@@ -31,6 +31,7 @@ type Config struct {
 type Service struct {
 	store      Store
 	directory  *directoryCache
+	believed   *believedTokens
 	signingKey []byte
 	now        func() time.Time
 	ttl        time.Duration
@@ -62,6 +63,7 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		store:      c.Store,
 		directory:  newDirectoryCache(c.Store),
+		believed:   newBelievedTokens(),
 		signingKey: c.SigningKey,
 		now:        c.Now,
 		ttl:        c.TokenTTL,

@@ -66,12 +66,16 @@ func (s *Service) verify(token string) (*tokenClaims, error) {
 	if len(token) == 0 || len(token) > maxTokenBytes {
 		return nil, errTokenInvalid()
 	}
+	now := s.now()
+	if claims, ok := s.believed.claims(token, now); ok {
+		return claims, nil
+	}
 	var claims tokenClaims
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithIssuer(tokenIssuer),
 		jwt.WithExpirationRequired(),
-		jwt.WithTimeFunc(s.now),
+		jwt.WithTimeFunc(func() time.Time { return now }),
 		jwt.WithStrictDecoding(),
 	)
 	_, err := parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return s.signingKey, nil })
@@ -81,6 +85,7 @@ func (s *Service) verify(token string) (*tokenClaims, error) {
 	case err != nil || claims.Subject == "":
 		return nil, errTokenInvalid()
 	}
+	s.believed.add(token, &claims, now)
 	return &claims, nil
 }
 

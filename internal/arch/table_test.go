@@ -19,6 +19,7 @@ const (
 	goose      = "github.com/pressly/goose/v3"
 	jwt        = "github.com/golang-jwt/jwt/v5"
 	kinOpenAPI = "github.com/getkin/kin-openapi"
+	libc       = "modernc.org/libc"
 	kong       = "github.com/alecthomas/kong"
 	pgx        = "github.com/jackc/pgx/v5"
 	porcupine  = "github.com/anishathalye/porcupine"
@@ -94,13 +95,14 @@ var rooms = map[string]room{
 		guarded: []string{"database/sql"},
 	},
 	"store/relational": {
-		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/trail"},
+		ours:    []string{"access", "audit", "config", "fault", "jobs", "registry", "store/roster", "store/trail"},
 		modules: []string{uuid},
 		guarded: []string{"database/sql"},
 	},
+	"store/roster": {ours: []string{"registry"}, modules: []string{uuid}},
 	"store/sqlite": {
 		ours:    []string{"fault", "registry", "store/relational", "store/schema"},
-		modules: []string{goose, sqlite, uuid},
+		modules: []string{goose, libc, sqlite, uuid},
 		guarded: []string{"database/sql"},
 	},
 	"store/postgres": {

@@ -43,6 +43,7 @@ type serveCommand struct {
 	RateLimit          int           `default:"1000000" help:"How many requests an hour each service account may make."`
 	AcceptMissingFiles bool          `help:"Start although none of the files of its jobs are where --files-url says."`
 	JobWorkers         int           `default:"4" help:"How many jobs run at the same time."`
+	RosterMemory       int           `default:"2048" placeholder:"MIB" help:"How much memory, in MiB, may hold participants for searches and sorted lists; about 250 MiB are needed for a million. Default ${default}."`
 	ReadyFile          string        `placeholder:"FILE" help:"A file that gets the server's address once it serves, and is removed when it stops."`
 }
 
@@ -59,7 +60,8 @@ func (c *serveCommand) Run(ctx context.Context, con *console) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
-	log := c.logger(con)
+	log, held := c.logger(con)
+	defer held.close() // after all else that ends here
 	defs, err := c.definitions()
 	if err != nil {
 		return err
@@ -144,6 +146,9 @@ func (c *serveCommand) check() error {
 	if c.JobWorkers < 1 {
 		return wrong("--job-workers must be at least 1")
 	}
+	if c.RosterMemory < 1 {
+		return wrong("--roster-memory must be at least 1")
+	}
 	if c.RateLimit < 1 {
 		return wrong("--rate-limit must be at least 1")
 	}
@@ -185,7 +190,7 @@ func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.S
 	if err != nil {
 		return nil, err
 	}
-	conf.Migrate, conf.Logger = true, log
+	conf.Migrate, conf.Logger, conf.RosterMemory = true, log, int64(c.RosterMemory)<<20
 	st, err := store.Open(ctx, conf)
 	if err != nil {
 		return nil, err
@@ -199,15 +204,17 @@ func (c *serveCommand) openStore(ctx context.Context, log *slog.Logger) (store.S
 	return st, nil
 }
 
-func (c *serveCommand) logger(con *console) *slog.Logger {
+// logger makes the server's log. The buffer has to be closed when nothing more is logged.
+func (c *serveCommand) logger(con *console) (*slog.Logger, *logBuffer) {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong lets only known words through
 	options := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewTextHandler(con.Err, options)
+	buffer := newLogBuffer(con.Err)
+	var handler slog.Handler = slog.NewTextHandler(buffer, options)
 	if c.LogFormat == "json" {
-		handler = slog.NewJSONHandler(con.Err, options)
+		handler = slog.NewJSONHandler(buffer, options)
 	}
-	return slog.New(httpx.NewRedactingHandler(handler))
+	return slog.New(httpx.NewRedactingHandler(promptHandler{handler, buffer})), buffer
 }
 
 // onlyDemo keeps the demo's users and passwords out of a registry that is not the demo's: it may

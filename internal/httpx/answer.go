@@ -70,21 +70,35 @@ func RenderMessage(w http.ResponseWriter, _ *http.Request, err *fault.Error) {
 	_ = WriteJSON(w, StatusOf(err), body) // two strings always encode, and a client that left needs no answer
 }
 
-// WriteJSON answers with v as JSON. Nothing has been written if v cannot be encoded; any other
-// error comes from the connection.
+// answerSize is about how many bytes the answers have that are written most often.
+const answerSize = 1536
+
+// WriteJSON answers with v as JSON; a [JSONAppender] writes itself. Nothing has been written if v
+// cannot be encoded; any other error comes from the connection.
 func WriteJSON(w http.ResponseWriter, status int, v any) error {
-	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	text, err := encodeJSON(v)
+	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	text := bytes.TrimSuffix(body.Bytes(), []byte("\n"))
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(status)
 	if _, err := w.Write(text); err != nil {
 		return fmt.Errorf("write answer: %w", err)
 	}
 	return nil
+}
+
+func encodeJSON(v any) ([]byte, error) {
+	if own, ok := v.(JSONAppender); ok {
+		return own.AppendJSON(make([]byte, 0, answerSize)), nil
+	}
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), nil
 }

@@ -49,7 +49,7 @@ func (f Front) Wrap(next http.Handler) http.Handler {
 
 		finished := false
 		defer func() { // panics pass through: net/http drops the connection
-			f.record(r, ex, f.Now().Sub(start), finished)
+			f.record(r, ex, start, f.Now(), finished)
 		}()
 		in := r.WithContext(context.WithValue(r.Context(), exchangeKey{}, ex))
 		in.Body = line.guard(r.Body)
@@ -79,7 +79,8 @@ func (f Front) requestID(r *http.Request) string {
 
 // record writes the access record. It names the route's pattern, never the path or the query:
 // those hold identifiers and addresses of people.
-func (f Front) record(r *http.Request, ex *exchange, took time.Duration, finished bool) {
+func (f Front) record(r *http.Request, ex *exchange, start, end time.Time, finished bool) {
+	took := end.Sub(start)
 	method, route, status := methodName(r.Method), ex.route, ex.status(finished)
 	if route == "" {
 		route = unmatched
@@ -87,7 +88,16 @@ func (f Front) record(r *http.Request, ex *exchange, took time.Duration, finishe
 	if f.Metrics != nil {
 		f.Metrics.observe(route, method, status, took)
 	}
-	attrs := []slog.Attr{
+	level := slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelError
+	}
+	ctx, log := context.WithoutCancel(r.Context()), f.Log.Handler()
+	if !log.Enabled(ctx, level) {
+		return
+	}
+	record := slog.NewRecord(end, level, "request", 0) // by hand: the logger would look for its caller
+	record.AddAttrs(
 		slog.String("method", method),
 		slog.String("route", route),
 		slog.Int("status", status),
@@ -95,16 +105,12 @@ func (f Front) record(r *http.Request, ex *exchange, took time.Duration, finishe
 		slog.Duration("duration", took),
 		slog.String("requestId", ex.requestID),
 		slog.String("remoteHost", RemoteHost(r)),
-	}
+	)
 	if actor := ex.actorName(); actor != "" {
-		attrs = append(attrs, slog.String("actor", actor))
+		record.AddAttrs(slog.String("actor", actor))
 	}
-	attrs = append(attrs, ex.troubles(finished)...)
-	level := slog.LevelInfo
-	if status >= 500 {
-		level = slog.LevelError
-	}
-	f.Log.LogAttrs(context.WithoutCancel(r.Context()), level, "request", attrs...)
+	record.AddAttrs(ex.troubles(finished)...)
+	_ = log.Handle(ctx, record) // a log that cannot be written has nobody to tell, as in slog
 }
 
 // status is what the access record and the metrics say: the status sent, or what befell it.

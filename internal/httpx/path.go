@@ -19,6 +19,9 @@ func NormalisePath(next http.Handler) http.Handler {
 // normalise returns r itself if its path is plain already. It works on the escaped path, as
 // http.ServeMux does: collapsing the decoded one would merge "a%2F/b" into other segments.
 func normalise(r *http.Request) *http.Request {
+	if r.URL.RawPath == "" && isPlain(r.URL.Path) {
+		return r
+	}
 	escaped := escapedPath(r.URL)
 	if !strings.HasPrefix(escaped, "/") {
 		return r // "OPTIONS *", CONNECT: no path to speak of
@@ -28,6 +31,28 @@ func normalise(r *http.Request) *http.Request {
 		return r
 	}
 	return withPath(r, plain)
+}
+
+// isPlain tells of most paths, at a glance, that they need no escapes, no cleaning and no decoding.
+func isPlain(path string) bool {
+	if len(path) < 2 || path[0] != '/' {
+		return false
+	}
+	before := byte(0)
+	for i := range len(path) {
+		c := path[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '_':
+		case c == '/', c == '.':
+			if before == '/' {
+				return false // doubled, or a dot segment perhaps
+			}
+		default:
+			return false
+		}
+		before = c
+	}
+	return before != '/'
 }
 
 // withPath returns a copy of r with another escaped path; r itself if that does not decode.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // requestTo is a request as net/http's server makes it from a request line.
@@ -144,4 +145,23 @@ func segments(t *testing.T, escaped string) []string {
 		parts[i] = decoded
 	}
 	return parts
+}
+
+// What is plain at a glance is plain when looked at.
+func TestPlainAtAGlance(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringMatching(`(/|//|\.|[a~_-]|%2F|[a-c]{3}| |é){0,8}`).Draw(t, "path")
+		if !isPlain(text) {
+			return
+		}
+		if u := (&url.URL{Path: text}); u.EscapedPath() != text || path.Clean(text) != text {
+			t.Errorf("%q is %q when escaped, %q when cleaned", text, u.EscapedPath(), path.Clean(text))
+		}
+	})
+	for text, want := range map[string]bool{"/api/v1/x-1_Y.z": true, "/": false, "": false, "/a/": false, "/a/../b": false, "/a/.b": false, "a": false} {
+		if got := isPlain(text); got != want {
+			t.Errorf("isPlain(%q) = %t", text, got)
+		}
+	}
 }

@@ -27,12 +27,40 @@ func (h *redactingHandler) Enabled(ctx context.Context, level slog.Level) bool {
 }
 
 func (h *redactingHandler) Handle(ctx context.Context, rec slog.Record) error {
+	if h.passes(rec) {
+		return h.next.Handle(ctx, rec)
+	}
 	out := slog.NewRecord(rec.Time, rec.Level, rec.Message, rec.PC)
 	rec.Attrs(func(a slog.Attr) bool {
 		out.AddAttrs(redact(a, h.all))
 		return true
 	})
 	return h.next.Handle(ctx, out)
+}
+
+// passes reports whether nothing of a record can be redacted: access records, for the most part.
+func (h *redactingHandler) passes(rec slog.Record) bool {
+	passes := !h.all
+	rec.Attrs(func(a slog.Attr) bool {
+		passes = passes && harmless(a)
+		return passes
+	})
+	return passes
+}
+
+// harmless knows the simple values of access records by their keys, which are looked at for every
+// request.
+func harmless(a slog.Attr) bool {
+	switch a.Value.Kind() {
+	case slog.KindString, slog.KindInt64, slog.KindDuration, slog.KindBool:
+	default:
+		return false
+	}
+	switch a.Key {
+	case "method", "route", "status", "bytes", "duration", "requestId", "remoteHost", "actor", "fault", "code", "field":
+		return true
+	}
+	return false
 }
 
 func (h *redactingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {

@@ -133,3 +133,21 @@ func TestAccessRecordNeedsNoRedaction(t *testing.T) {
 		}
 	}
 }
+
+// What passes without a look holds nothing that a look would take out.
+func TestHarmlessKeysAreNotSensitive(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{
+		"method", "route", "status", "bytes", "duration", "requestId", "remoteHost", "actor", "fault", "code", "field",
+	} {
+		if !harmless(slog.String(key, "x")) || sensitive(key) {
+			t.Errorf("%s: harmless %t, sensitive %t", key, harmless(slog.String(key, "x")), sensitive(key))
+		}
+		if harmless(slog.Any(key, map[string]string{"email": "x"})) || harmless(slog.Any(key, lazy{slog.StringValue("x")})) {
+			t.Errorf("%s: a value that has to be looked at passes", key)
+		}
+	}
+	if harmless(slog.String("email", "x")) || harmless(slog.String("state", "x")) {
+		t.Error("what is not known to be harmless passes")
+	}
+}

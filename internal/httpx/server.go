@@ -171,9 +171,12 @@ func stop(ctx context.Context, cfg ServerConfig, srv *http.Server, running *runn
 	}
 	cut := running.count()
 	end(errStopping)
-	running.wait(farewell)
-	if err := srv.Close(); err != nil {
-		cfg.Log.WarnContext(ctx, "close connections", slog.Any("error", err))
+	last, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	if srv.Shutdown(last) != nil { // it waits until what handlers have answered is sent
+		if err := srv.Close(); err != nil {
+			cfg.Log.WarnContext(ctx, "close connections", slog.Any("error", err))
+		}
 	}
 	if !running.wait(farewell) {
 		return fmt.Errorf("%d requests did not end", running.count())

@@ -29,6 +29,7 @@ type Task interface {
 // Chunk is a piece of a job's work that commits as a whole.
 type Chunk struct {
 	Changes []registry.Change
+	AsOf    int64         // of the changes, see [registry.Group]
 	Events  []audit.Event // to be remembered with it, beside those of the changes
 
 	// Rehearsal, if not nil, has the changes decided and not written, see registry.Batch.
@@ -38,6 +39,7 @@ type Chunk struct {
 	Cursor []byte // where to go on after it
 
 	// Output makes the text that the chunk adds to the job's output, and counts the records
-	// that failed. It is given one result for each change and has no effects.
+	// that failed. It is given one result for each change, or none of a group that was not decided
+	// because nothing has changed since AsOf, and has no effects.
 	Output func(results []registry.Result) (text []byte, failed int64)
 }

@@ -144,3 +144,37 @@ func TestPoisonedRecordThatCannotBeLogged(t *testing.T) {
 		}
 	})
 }
+
+// While nobody else writes to the study chunks grow, and a poisoned one is gone through to its end.
+func TestChunksGrow(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		add := &lines{}
+		s := w.service(1, map[string]jobs.Kind{"add": add})
+		names := numbered("A", 3500)
+		job := w.submit(s, "add", w.ohio, names...)
+		w.poison(false, names[1500])
+		w.runAll(s)
+		if got := w.stored(job); got.State != jobs.Completed || got.Rows != 3500 || got.Failed != 1 {
+			t.Errorf("the job is %s with %d rows, %d failed", got.State, got.Rows, got.Failed)
+		}
+		limits := []int{1000, 2000} // the second fails
+		limits = append(limits, slices.Repeat([]int{1}, 2000)...)
+		limits = append(limits, 1000, 1000) // there are 500 left, then none
+		if diff := cmp.Diff(limits, add.limits); diff != "" {
+			t.Errorf("chunks asked for (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// Chunks of a job that only reads grow too: each is a commit all the same.
+func TestChunksThatReadGrow(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		read := &lines{reads: true}
+		s := w.service(1, map[string]jobs.Kind{"read": read})
+		w.submit(s, "read", w.ohio, numbered("A", 2500)...)
+		w.runAll(s)
+		if diff := cmp.Diff([]int{1000, 2000, 2000}, read.limits); diff != "" {
+			t.Errorf("chunks asked for (-want +got):\n%s", diff)
+		}
+	})
+}

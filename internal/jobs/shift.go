@@ -33,6 +33,9 @@ type shift struct {
 	taken bool // whether the lease is ours
 	next  bool // whether the job is known to be the next of its lane
 	limit int  // how many records the next chunk may hold
+
+	suspect int // how many records are still written one by one, since one of them may fail a chunk
+
 	log   *slog.Logger
 	beats sync.WaitGroup
 }

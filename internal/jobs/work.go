@@ -12,9 +12,14 @@ import (
 	"rollcall/internal/registry"
 )
 
-// chunkRows is how many records one chunk holds: enough that a transaction's price is shared,
-// few enough that single requests between two chunks hardly wait.
-const chunkRows = 1000
+// A chunk holds chunkRows records: enough that a transaction's price is shared, few enough that
+// single requests between two chunks hardly wait. While nobody else writes to the study, it grows
+// to mostRows: the pages of indexes that people come into in no order are then written once for
+// more of them.
+const (
+	chunkRows = 1000
+	mostRows  = 4 * chunkRows
+)
 
 // A job whose work fails is tried again from its cursor: for ever while the database is away
 // or full, else as often as this before it is failed.
@@ -117,10 +122,7 @@ func (w *shift) open() (task Task, release func(), err error) {
 
 // chunks commits chunk after chunk and ends the job after the last.
 func (w *shift) chunks(task Task) error {
-	for careful := 0; w.ctx.Err() == nil; careful++ {
-		if careful >= chunkRows { // past the chunk that made us go one by one
-			w.limit = chunkRows
-		}
+	for w.ctx.Err() == nil {
 		chunk, err := task.Next(w.ctx, w.limit)
 		if errors.Is(err, io.EOF) {
 			w.end(Completed, "")
@@ -136,12 +138,29 @@ func (w *shift) chunks(task Task) error {
 		}
 		if err != nil {
 			if mayBeOfOneRecord(err) {
-				w.limit = 1
+				w.suspect, w.limit = max(w.suspect, w.limit), 1
 			}
 			return fmt.Errorf("commit chunk: %w", err)
 		}
+		w.pace(chunk)
 	}
 	return w.ctx.Err()
+}
+
+// pace sets how many records the chunk after this one may hold.
+func (w *shift) pace(done *Chunk) {
+	if w.suspect > 0 { // within the chunk that made us go one by one
+		if w.suspect--; w.suspect == 0 {
+			w.limit = chunkRows
+		}
+		return
+	}
+	switch {
+	case w.Registry.Busy(w.job.Study):
+		w.limit = chunkRows
+	case done.Rows >= int64(w.limit):
+		w.limit = min(2*w.limit, mostRows)
+	}
 }
 
 // blamesRecord tells whether a failure to write a single record may be that record's own. The
@@ -168,7 +187,7 @@ func mayBeOfOneRecord(err error) bool {
 // commit writes one chunk with the job's progress.
 func (w *shift) commit(chunk *Chunk) error {
 	return w.commitStep(chunk, &registry.Batch{
-		Group:  registry.Group{Changes: chunk.Changes},
+		Group:  registry.Group{Changes: chunk.Changes, AsOf: chunk.AsOf},
 		Events: chunk.Events, Rehearsal: chunk.Rehearsal,
 	}, nil)
 }

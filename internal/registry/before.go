@@ -2,6 +2,7 @@ package registry
 
 import (
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -38,6 +39,7 @@ func NewBefore(now time.Time, seed [32]byte, counters *Counters, codes []FreshCo
 // Learn adds what is known about what was asked: whatever was asked and is not in known does
 // not exist, or is free.
 func (b *Before) Learn(ask *Ask, known *Known) {
+	b.makeRoom(ask)
 	for _, key := range ask.Identifiers {
 		if _, ok := b.byKey[key]; !ok {
 			b.byKey[key] = nil
@@ -66,10 +68,31 @@ func (b *Before) Learn(ask *Ask, known *Known) {
 	}
 }
 
+// makeRoom has the maps that are still empty be large enough from the start: growing a map costs
+// more than filling it.
+func (b *Before) makeRoom(ask *Ask) {
+	if len(b.byKey) == 0 {
+		b.byKey = make(map[string]*Participant, len(ask.Identifiers)+len(ask.IDs))
+	}
+	if len(b.byID) == 0 {
+		b.byID = make(map[ID]*Participant, len(ask.IDs))
+	}
+	if len(b.oids) == 0 {
+		b.oids = make(map[string]bool, len(ask.OIDs))
+	}
+	if len(b.claims) == 0 {
+		b.claims = make(map[Claim]ID, len(ask.Claims))
+	}
+}
+
 // FirstAsk names what Decide will want to know about the changes at least, so that the usual
 // batch needs one round of queries.
 func FirstAsk(groups []Group, codes []FreshCode) *Ask {
-	ask := newAsking()
+	changes := 0
+	for _, g := range groups {
+		changes += len(g.Changes)
+	}
+	ask := newAsking(changes)
 	for _, g := range groups {
 		for i := range g.Changes {
 			ask.change(&g.Changes[i])
@@ -84,10 +107,18 @@ func FirstAsk(groups []Group, codes []FreshCode) *Ask {
 // asking gathers an Ask without repeats.
 type asking struct {
 	Ask
-	seen map[any]bool
+	ids               map[ID]bool
+	identifiers, oids map[string]bool
+	claims            map[Claim]bool
 }
 
-func newAsking() *asking { return &asking{seen: map[any]bool{}} }
+// newAsking has room for the questions of so many changes.
+func newAsking(changes int) *asking {
+	return &asking{
+		ids: map[ID]bool{}, identifiers: make(map[string]bool, changes), oids: make(map[string]bool, changes),
+		claims: make(map[Claim]bool, len(contacts)*changes),
+	}
+}
 
 func (a *asking) change(c *Change) {
 	if c.ID != (ID{}) {
@@ -99,48 +130,33 @@ func (a *asking) change(c *Change) {
 			a.oid(oidBase(identifier))
 		}
 	}
-	edits, ferr := c.Profile.edits(&c.Edits)
-	if ferr != nil {
-		return
-	}
 	for _, contact := range contacts {
-		if value, given := edits.Get(contact.field); given && value != "" {
+		text, given := c.Edits.Get(contact.field)
+		if !given || text == "" || !slices.Contains(c.Profile.Order, contact.field) {
+			continue
+		}
+		if value, ferr := c.Profile.value(contact.field, text); ferr == nil && value != "" {
 			a.claim(ClaimOn(contact.kind, value))
 		}
 	}
 }
 
-func (a *asking) once(key any) bool {
-	if a.seen[key] {
-		return false
+// once appends a question that has not been asked yet.
+func once[K comparable](seen map[K]bool, list []K, key K) []K {
+	if seen[key] {
+		return list
 	}
-	a.seen[key] = true
-	return true
+	seen[key] = true
+	return append(list, key)
 }
 
-func (a *asking) id(id ID) {
-	if a.once(id) {
-		a.IDs = append(a.IDs, id)
-	}
-}
+func (a *asking) id(id ID) { a.IDs = once(a.ids, a.IDs, id) }
 
-func (a *asking) identifier(key string) {
-	if a.once(key) {
-		a.Identifiers = append(a.Identifiers, key)
-	}
-}
+func (a *asking) identifier(key string) { a.Identifiers = once(a.identifiers, a.Identifiers, key) }
 
-func (a *asking) oid(oid string) {
-	if a.once([1]string{oid}) {
-		a.OIDs = append(a.OIDs, oid)
-	}
-}
+func (a *asking) oid(oid string) { a.OIDs = once(a.oids, a.OIDs, oid) }
 
-func (a *asking) claim(c Claim) {
-	if a.once(c) {
-		a.Claims = append(a.Claims, c)
-	}
-}
+func (a *asking) claim(c Claim) { a.Claims = once(a.claims, a.Claims, c) }
 
 // contacts are the two details that can be claimed.
 var contacts = [...]struct {

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"maps"
+	"math/bits"
 	"slices"
 
 	"rollcall/internal/audit"
@@ -59,6 +60,9 @@ func (e *Edits) fill(other *Edits) {
 		}
 	}
 }
+
+// count is how many fields have a new value.
+func (e *Edits) count() int { return bits.OnesCount32(e.given) }
 
 // Empty tells whether no field was given.
 func (e *Edits) Empty() bool { return e.given == 0 }
@@ -124,4 +128,15 @@ type Group struct {
 	// AllOrNothing undoes the whole group if one of its changes fails. Every change then
 	// carries the result of the failing one, with its 1-based index.
 	AllOrNothing bool
+
+	// AsOf is for a group of nothing but Looks at participants who have been read already: the
+	// state of the study, see [Counters], in which they were. If the study still is in that
+	// state, and nobody else's batch is in the transaction, they are not looked at again, and the
+	// group has no results. 0: look in any case.
+	AsOf int64
+}
+
+// settled tells whether there is nothing to decide, see [Group].
+func settled(groups []Group, now *Counters) bool {
+	return len(groups) == 1 && groups[0].AsOf != 0 && groups[0].AsOf == now.State
 }

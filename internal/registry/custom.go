@@ -20,10 +20,9 @@ const customLimit = 64 << 10
 
 // CustomField finds a field of the study by its name without regard to case.
 func (s *Study) CustomField(name string) (CustomField, bool) {
-	key := Fold(name)
-	for _, f := range s.CustomFields {
-		if Fold(f.Name) == key {
-			return f, true
+	for i := range s.CustomFields {
+		if SameFold(s.CustomFields[i].Name, name) {
+			return s.CustomFields[i], true
 		}
 	}
 	return CustomField{}, false
@@ -45,7 +44,7 @@ func customValues(study *Study, c *Change, edits *Edits) (map[string]string, *fa
 		if ferr != nil {
 			return nil, ferr
 		}
-		if Fold(field.Name) == Fold(SecondaryIdentifierField) {
+		if isSecondary(field.Name) {
 			if value, ferr = c.Profile.value(SecondaryID, value); ferr != nil {
 				return nil, ferr
 			}
@@ -80,6 +79,9 @@ func secondaryAlias(study *Study, p *Profile, edits *Edits) *fault.Error {
 	edits.Set(SecondaryID, value)
 	return nil
 }
+
+// isSecondary tells whether a custom field's name is that of the secondary identifier.
+func isSecondary(name string) bool { return SameFold(name, SecondaryIdentifierField) }
 
 // customForm brings a custom field's value into its stored form; "" stays "".
 func customForm(field CustomField, text string) (string, *fault.Error) {
@@ -154,7 +156,7 @@ func applyCustom(p *Participant, values map[string]string, fields []audit.FieldC
 // CustomValue is the value of a custom field by its defined name, "" where unset. The
 // secondary identifier is a detail that shows as a custom field.
 func (p *Participant) CustomValue(name string) string {
-	if Fold(name) == Fold(SecondaryIdentifierField) {
+	if isSecondary(name) {
 		return p.Details[SecondaryID]
 	}
 	return p.Custom[name]

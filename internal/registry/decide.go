@@ -23,10 +23,16 @@ func Decide(study *Study, before *Before, groups []Group) *Outcome {
 	d := &decision{
 		study:  study,
 		before: before,
-		layer:  newLayer(before, nil),
-		ask:    newAsking(),
+		ask:    newAsking(0),
 		random: rand.New(rand.NewChaCha8(before.Seed)),
 	}
+	changes := 0 // on the batch's own layer
+	for i := range groups {
+		if !groups[i].AllOrNothing {
+			changes += len(groups[i].Changes)
+		}
+	}
+	d.layer = newLayer(before, nil, changes)
 	out := &Outcome{Results: make([][]Result, len(groups))}
 	for i := range groups {
 		out.Results[i] = d.group(&groups[i])
@@ -59,7 +65,7 @@ func (d *decision) group(g *Group) []Result {
 		return results
 	}
 	below := d.layer
-	d.layer = newLayer(d.before, below)
+	d.layer = newLayer(d.before, below, len(g.Changes))
 	defer func() { d.layer = below }()
 	touched := make(map[ID]bool, len(g.Changes))
 	for i := range g.Changes {
@@ -173,12 +179,13 @@ func (d *decision) newLinkID() ID {
 
 // writeInto gathers what the layer has decided.
 func (l *layer) writeInto(out *Outcome) {
+	out.Writes = make([]Write, 0, len(l.written))
 	for _, id := range l.written {
 		if p := l.byID[id]; p != nil {
 			out.Writes = append(out.Writes, Write{Participant: p, New: l.isNew[id]})
 		}
 	}
-	out.Claimed = map[Claim]ID{}
+	out.Claimed = make(map[Claim]ID, len(l.claims))
 	for claim, holder := range l.claims {
 		if before := l.base.claims[claim]; before == holder {
 			continue
@@ -198,6 +205,9 @@ func (l *layer) writeInto(out *Outcome) {
 	out.Deleted = l.deleted
 	out.Events = l.events
 	out.Invited = slices.DeleteFunc(l.invited, func(id ID) bool { return slices.Contains(l.deleted, id) })
+	if len(l.deleted) == 0 {
+		return
+	}
 	for i := range out.Events {
 		if e := &out.Events[i]; slices.Contains(l.deleted, e.Participant) {
 			e.Fields, e.Identifier = nil, ""

@@ -14,12 +14,35 @@ const MaxKeyBytes = 2000
 // rune (decisions, OpenClinica 17). Identifiers, OIDs, codes and e-mail addresses are unique
 // by their folded form.
 func Fold(s string) string {
+	upper := false
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c >= utf8.RuneSelf || ('A' <= c && c <= 'Z') {
+		c := s[i]
+		if c >= utf8.RuneSelf {
 			return strings.Map(foldRune, s)
 		}
+		upper = upper || ('A' <= c && c <= 'Z')
+	}
+	if upper {
+		return strings.ToLower(s) // of ASCII the same, and quicker
 	}
 	return s
+}
+
+// SameFold tells whether two texts have the same fold, mostly without making it.
+func SameFold(a, b string) bool {
+	if a == b {
+		return true
+	}
+	for i := range min(len(a), len(b)) {
+		x, y := a[i], b[i]
+		switch {
+		case x >= utf8.RuneSelf || y >= utf8.RuneSelf:
+			return Fold(a) == Fold(b)
+		case foldRune(rune(x)) != foldRune(rune(y)):
+			return false
+		}
+	}
+	return len(a) == len(b)
 }
 
 // foldRune picks one rune for each orbit of simple folding: the smallest lower-case letter of

@@ -34,6 +34,13 @@ func TestFold(t *testing.T) {
 			t.Errorf("%q and %q are the same: %v, want %v", test.a, test.b, got, test.same)
 		}
 	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.StringMatching("[aBkKſ\u212a]{0,3}"), rapid.String(), rapid.Just("a\xff"), rapid.Just("A\xfe"))
+		a, b := text.Draw(t, "a"), text.Draw(t, "b")
+		if got, want := SameFold(a, b), Fold(a) == Fold(b); got != want {
+			t.Errorf("SameFold(%q, %q) = %t, want %t", a, b, got, want)
+		}
+	})
 	if got := Fold("ÉCOLE-\u212a"); got != "école-k" {
 		t.Errorf("folded %q, want lower case", got)
 	}

@@ -25,11 +25,14 @@ type layer struct {
 	invited   []ID // newly added, to be invited
 }
 
-func newLayer(base *Before, below *layer) *layer {
+// newLayer has room for what so many changes decide: growing a map costs more than filling it.
+func newLayer(base *Before, below *layer, changes int) *layer {
 	l := &layer{
 		below: below, base: base,
-		byKey: map[string]*Participant{}, byID: map[ID]*Participant{}, oids: map[string]bool{},
-		claims: map[Claim]ID{}, isNew: map[ID]bool{}, codes: map[Fingerprint]ID{},
+		byKey: make(map[string]*Participant, changes), byID: make(map[ID]*Participant, changes),
+		oids: make(map[string]bool, changes), claims: make(map[Claim]ID, len(contacts)*changes),
+		isNew: make(map[ID]bool, changes), codes: map[Fingerprint]ID{},
+		written: make([]ID, 0, changes), events: make([]audit.Event, 0, changes),
 	}
 	from := &base.Counters
 	if below != nil {
@@ -115,9 +118,20 @@ func (l *layer) freshCode(id ID) (FreshCode, bool) {
 	return FreshCode{}, false
 }
 
+// untouched tells whether nothing has been decided on the layer.
+func (l *layer) untouched() bool {
+	return len(l.byKey)+len(l.byID)+len(l.oids)+len(l.claims)+len(l.codes)+len(l.events)+len(l.revisited) == 0
+}
+
 // settle writes this layer into the one below.
 func (l *layer) settle() {
 	b := l.below
+	if b.untouched() { // as where the group is the whole batch
+		below := b.below
+		*b = *l
+		b.below = below
+		return
+	}
 	for _, id := range l.written {
 		if _, again := b.byID[id]; !again {
 			b.written = append(b.written, id)

@@ -150,8 +150,10 @@ func (p *Participant) Counts() bool { return p.Status != StatusRemoved && !p.Wit
 
 // Listed tells whether OpenClinica's extracts show the participant: available or signed, and
 // not withdrawn.
-func (p *Participant) Listed() bool {
-	return (p.Status == StatusAvailable || p.Status == StatusSigned) && !p.Withdrawn()
+func (p *Participant) Listed() bool { return listed(p.Status, p.Withdrawn()) }
+
+func listed(status ParticipantStatus, withdrawn bool) bool {
+	return (status == StatusAvailable || status == StatusSigned) && !withdrawn
 }
 
 // ParticipateNow is the Participate status to show: a registered participant who was removed

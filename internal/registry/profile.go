@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -231,13 +230,6 @@ func textMalformed(field string) *fault.Error {
 }
 
 func isControl(r rune) bool { return r < 0x20 || (r >= 0x7f && r < 0xa0) }
-
-// emailPattern is the original's (reference, OpenClinica 1, Regexes): ASCII, with a dot in the
-// domain.
-var emailPattern = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*" +
-	"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\\.)+[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$")
-
-func emailForm(s string) (string, bool) { return s, emailPattern.MatchString(s) }
 
 func dateForm(s string) (string, bool) {
 	_, err := time.Parse(time.DateOnly, s)

@@ -6,8 +6,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Query asks for participants of a study. Its parts are ANDed. Removed participants are never
-// found by it.
+// Query asks for participants of a study. Its parts are ANDed. Removed participants are found
+// only where Status asks for them.
 type Query struct {
 	// Text is a substring, without regard to case, of the identifier or of a detail; "" means
 	// any. With TextInCustom the custom fields are searched too.
@@ -17,6 +17,12 @@ type Query struct {
 	Segment *uuid.UUID
 	Filters []Filter
 	Site    *SiteID // nil: every site and the study level
+
+	Status      ParticipantStatus  // "": every one but removed
+	Invitation  *InvitationStatus  // nil: any
+	Participate *ParticipateStatus // as shown now, see [Participant.ParticipateNow]; nil: any
+	Enrolled    *bool              // nil: either
+	Withdrawn   *bool              // nil: either
 
 	Sort   Sort
 	Offset int

@@ -160,6 +160,13 @@ func (q *queue) take() []*ticket {
 	return tickets
 }
 
+// busy tells whether there is anybody in the line, or at its head.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.leading
+}
+
 func (q *queue) handOn() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

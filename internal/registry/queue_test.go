@@ -304,3 +304,26 @@ func TestCommitsAreBounded(t *testing.T) {
 		answered(t, callers...)
 	})
 }
+
+// The line is busy from its first caller to the answer of its last.
+func TestQueueIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLine()
+		if l.busy() {
+			t.Error("busy without a caller")
+		}
+		l.call(t.Context(), "A", 1)
+		l.call(t.Context(), "B", 1)
+		for _, what := range []string{"while A is written", "while B is"} {
+			if !l.busy() {
+				t.Errorf("not busy %s", what)
+			}
+			l.enter <- struct{}{}
+			synctest.Wait()
+		}
+		if l.busy() {
+			t.Error("busy when all have been answered")
+		}
+		l.ended.Wait()
+	})
+}

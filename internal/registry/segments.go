@@ -59,6 +59,9 @@ func (d *decision) revisit(c *Change) Result {
 // memberships answers where everybody written in this batch, or asked to be looked at again,
 // belongs. The store keeps the date of those who were members already.
 func (d *decision) memberships() []Membership {
+	if len(d.before.Rules) == 0 {
+		return nil
+	}
 	var found []Membership
 	seen := make(map[ID]bool, len(d.layer.written)+len(d.layer.revisited))
 	for _, id := range slices.Concat(d.layer.written, d.layer.revisited) {

@@ -112,6 +112,9 @@ func (s *Service) ApplyBatch(ctx context.Context, study StudyID, batch *Batch) (
 	return s.queueOf(study).do(ctx, batch)
 }
 
+// Busy tells whether somebody is writing to the study in this process, or waits for it.
+func (s *Service) Busy(study StudyID) bool { return s.queueOf(study).busy() }
+
 func (s *Service) queueOf(study StudyID) *queue {
 	s.queuesMu.Lock()
 	defer s.queuesMu.Unlock()
@@ -197,6 +200,9 @@ func (s *Service) decide(
 	if err != nil {
 		return nil, fmt.Errorf("read counters: %w", err)
 	}
+	if settled(groups, counters) {
+		return &Outcome{Results: [][]Result{nil}}, nil
+	}
 	before := NewBefore(now, seed, counters, codes)
 	r.count(&before.Counters)
 	if before.Rules, err = s.rules.Rules(study); err != nil {
@@ -267,6 +273,15 @@ func (s *Service) FindByID(ctx context.Context, study StudyID, id ID) (*Particip
 	return p, nil
 }
 
+// Contacts lists up to limit contacts of a site in order of creation from the one after afterSeq.
+func (s *Service) Contacts(ctx context.Context, study StudyID, site SiteID, afterSeq int64, limit int) (*ContactList, error) {
+	list, err := s.store.Contacts(ctx, study, site, afterSeq, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list contacts: %w", err)
+	}
+	return list, nil
+}
+
 // Participants lists up to limit participants in order of creation from the one after
 // afterSeq; a nil site means the whole study.
 func (s *Service) Participants(ctx context.Context, study StudyID, site *SiteID, afterSeq int64, limit int) ([]*Participant, error) {
@@ -295,6 +310,6 @@ func (s *Service) SegmentsOf(ctx context.Context, study StudyID, id ID) ([]Segme
 	return members, nil
 }
 
-// AccessCode reveals a participant's access code, "" if there is none. The caller has its
+// AccessCode reveals an access code, "" if there is none. The caller has its
 // reading remembered as [audit.AccessCodeRead] before it shows the code to anybody.
-func (s *Service) AccessCode(p *Participant) (string, error) { return s.codes.Open(p.AccessCode) }
+func (s *Service) AccessCode(code SealedCode) (string, error) { return s.codes.Open(code) }

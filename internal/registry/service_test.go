@@ -257,7 +257,7 @@ func TestAccessCodesOfTheService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		code, err := r.AccessCode(first)
+		code, err := r.AccessCode(first.AccessCode)
 		if err != nil || len(code) != 9 {
 			t.Fatalf("access code %q, %v", code, err)
 		}
@@ -266,11 +266,41 @@ func TestAccessCodesOfTheService(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same, err := r.AccessCode(again); err != nil || same != code {
+		if same, err := r.AccessCode(again.AccessCode); err != nil || same != code {
 			t.Errorf("access code %q, %v after a repeat; want %q", same, err, code)
 		}
-		if none, err := r.AccessCode(&registry.Participant{}); err != nil || none != "" {
+		if none, err := r.AccessCode(nil); err != nil || none != "" {
 			t.Errorf("access code %q, %v of somebody unregistered", none, err)
+		}
+	})
+}
+
+// TestLooksAsOfAState: who has been read is looked at again only if something has changed since.
+func TestLooksAsOfAState(t *testing.T) {
+	t.Parallel()
+	engines.Each(t, func(t *testing.T, engine enginetest.Engine) {
+		r := setup(t, engine, nil)
+		r.must(t, r.openClinica("A"))
+		list, err := r.Contacts(t.Context(), r.study.ID, r.site, 0, 10)
+		if err != nil || len(list.Contacts) != 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		look := registry.Change{Action: registry.Look, Profile: registry.OpenClinica(), ID: list.Contacts[0].ID}
+		results := func() []registry.Result {
+			t.Helper()
+			batch := &registry.Batch{Group: registry.Group{Changes: []registry.Change{look}, AsOf: list.State}}
+			results, err := r.ApplyBatch(t.Context(), r.study.ID, batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return results
+		}
+		if got := results(); len(got) != 0 {
+			t.Errorf("looked at again: %+v", got)
+		}
+		r.must(t, r.openClinica("B"))
+		if got := results(); len(got) != 1 || got[0].Participant == nil {
+			t.Errorf("after a change: %+v", got)
 		}
 	})
 }

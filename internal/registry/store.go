@@ -44,6 +44,10 @@ type Reader interface {
 	// SegmentsOf lists the segments that a participant belongs to, in the study's order.
 	SegmentsOf(ctx context.Context, study StudyID, id ID) ([]SegmentMember, error)
 
+	// Contacts lists up to limit contacts of a site in order of creation, from the one after
+	// afterSeq, whatever their status.
+	Contacts(ctx context.Context, study StudyID, site SiteID, afterSeq int64, limit int) (*ContactList, error)
+
 	// Participants lists up to limit participants in order of creation, from the one after
 	// afterSeq. A nil site means every site and the study level.
 	Participants(ctx context.Context, study StudyID, site *SiteID, afterSeq int64, limit int) ([]*Participant, error)
@@ -124,6 +128,7 @@ type Known struct {
 type Counters struct {
 	LastSeq  int64            // the last Seq given to a participant
 	Counted  int64            // how many participants count against the cap now
+	State    int64            // the number of the last audit event: it grows with every change of the study; not written
 	Numbered map[SiteID]int64 // the last number given at each site (and at StudyLevel) by an add or a move
 }
 

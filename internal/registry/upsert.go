@@ -40,6 +40,12 @@ type input struct {
 	custom     map[string]string // by the names that the study defines
 }
 
+// most is how many fields of a new participant the change sets at most.
+func (in *input) most() int { return in.edits.count() + len(in.custom) + mostOthers }
+
+// mostOthers are the identifier, the site, the invitation's status and the exclusion from exports.
+const mostOthers = 4
+
 // check holds the rules that need no participant, in the order of decisions, OpenClinica 2.
 func (d *decision) check(c *Change) (*input, *fault.Error) {
 	if ferr := d.checkPlace(c); ferr != nil {
@@ -136,7 +142,7 @@ func (d *decision) add(c *Change, in *input) Result {
 	}
 	d.layer.counters.Numbered[c.Place.Site] = number
 	now := d.newParticipant(c, identifier)
-	fields := []audit.FieldChange{{Field: IdentifierField, New: identifier}}
+	fields := append(make([]audit.FieldChange, 0, in.most()), audit.FieldChange{Field: IdentifierField, New: identifier})
 	if code := d.study.SiteCode(now.Site); code != "" {
 		fields = append(fields, audit.FieldChange{Field: SiteField, New: code})
 	}

@@ -96,13 +96,15 @@ type Config struct {
 	DataDir     string
 	Migrate     bool // bring an older schema up to this program's version
 	Logger      *slog.Logger
+
+	RosterMemory int64 // bytes that the rosters of studies may take; 0: [relational.DefaultRosterMemory]
 }
 
 // Open opens the database, or makes a new one in the data directory. An address that it cannot
 // serve is fault.Invalid.
 func Open(ctx context.Context, c Config) (Store, error) {
 	if Shared(c.DatabaseURL) {
-		db, err := postgres.Open(ctx, postgres.Config{URL: c.DatabaseURL, Migrate: c.Migrate, Logger: c.Logger})
+		db, err := postgres.Open(ctx, postgres.Config{URL: c.DatabaseURL, Migrate: c.Migrate, Logger: c.Logger, RosterMemory: c.RosterMemory})
 		if err != nil {
 			return nil, err // not db, which would be an interface that is not nil
 		}
@@ -112,7 +114,7 @@ func Open(ctx context.Context, c Config) (Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Migrate: c.Migrate, Logger: c.Logger})
+	db, err := sqlite.Open(ctx, sqlite.Config{Path: path, Migrate: c.Migrate, Logger: c.Logger, RosterMemory: c.RosterMemory})
 	if err != nil {
 		return nil, err // as above
 	}

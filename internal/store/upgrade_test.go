@@ -194,7 +194,7 @@ func TestOldDataDirectory(t *testing.T) {
 	people := u.people()
 	if p := people["JUNO-001"]; p == nil || p.Details[registry.LastName] != "Lovelace" || p.Details[registry.Email] != "ada@example.org" {
 		t.Errorf("JUNO-001 is %+v", p)
-	} else if code, err := u.registry.AccessCode(p); err != nil || code == "" {
+	} else if code, err := u.registry.AccessCode(p.AccessCode); err != nil || code == "" {
 		t.Errorf("her access code: %q, %v", code, err)
 	}
 	if people["JUNO-003"] != nil || people["JUNO-004"] == nil || len(people) != 1039 {

@@ -225,7 +225,7 @@ func (p *Pages) showAccessCode(v *visit, w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	code, err := p.Registry.AccessCode(person)
+	code, err := p.Registry.AccessCode(person.AccessCode)
 	if err != nil {
 		return err
 	}

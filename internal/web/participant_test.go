@@ -230,7 +230,7 @@ func TestAccessCode(t *testing.T) {
 	t.Parallel()
 	inWorlds(t, func(t *testing.T, w *world) {
 		p := w.seed(person{identifier: "B-1", site: "BOSTON", register: true}, person{identifier: "B-2", site: "BOSTON"})
-		code, err := w.registry.AccessCode(p[0])
+		code, err := w.registry.AccessCode(p[0].AccessCode)
 		w.must(err)
 		_, before := w.events(0)
 		for _, path := range []string{w.pathOf(p[0]), w.pathOf(p[0]) + "/timeline", peoplePath, junoPath + "/participants.csv"} {

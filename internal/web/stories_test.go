@@ -70,7 +70,7 @@ func TestCoordinatorInABrowser(t *testing.T) {
 	if text := b.text(".event:first-child .changes"); !strings.Contains(text, "Ames") {
 		t.Errorf("the timeline says %q", text)
 	}
-	code, err := w.registry.AccessCode(p)
+	code, err := w.registry.AccessCode(p.AccessCode)
 	w.must(err)
 	b.follow(`form[action$="access-code"] button`, "#code")
 	if shown := b.text("#code"); shown != code {

@@ -228,7 +228,7 @@ func TestExtract(t *testing.T) {
 	t.Parallel()
 	inWorlds(t, func(t *testing.T, w *world) {
 		p := w.seed(person{identifier: "B-1", site: "BOSTON", first: "=Ada", register: true}, person{identifier: "O-1", site: "OHIO"})[0]
-		code, err := w.registry.AccessCode(p)
+		code, err := w.registry.AccessCode(p.AccessCode)
 		w.must(err)
 		job := w.post("carla", junoPath+"/extract", "site", "BOSTON", "codes", "yes")
 		if answer := w.send("carla", "GET", job+"/file.csv", nil); answer.Code != http.StatusConflict {

@@ -49,6 +49,8 @@ type Config struct {
 	Migrate bool         // bring an older schema up to this version's
 	Logger  *slog.Logger // nil: no log
 
+	RosterMemory int64 // see [relational.New]
+
 	limits limits // zero: the usual ones; tests are less patient
 }
 
@@ -95,7 +97,7 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	if e.limits == (limits{}) {
 		e.limits = usualLimits
 	}
-	db := &DB{DB: relational.New(e), engine: e, pool: pool, log: log, name: settings.ConnConfig.Database}
+	db := &DB{DB: relational.New(e, config.RosterMemory), engine: e, pool: pool, log: log, name: settings.ConnConfig.Database}
 	if err := db.prepare(ctx, config.Migrate); err != nil {
 		pool.Close()
 		return nil, err
@@ -200,6 +202,9 @@ var _ relational.Engine = (*engine)(nil)
 
 // Read implements relational.Engine.
 func (e *engine) Read() relational.Querier { return querier{e.pool, e.limits} }
+
+// Lookup implements relational.Engine.
+func (e *engine) Lookup() relational.Querier { return e.Read() }
 
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {

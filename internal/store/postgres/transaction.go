@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -216,14 +217,28 @@ func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, co
 	case count < manyRows:
 		return t.insertRows(ctx, into, count, args)
 	case into.Suffix == "":
-		source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
-			values, err := args(nil, i)
-			return bound(values), err
-		})
-		return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, into.Columns, source)
+		return t.copyRows(ctx, into, count, args)
 	default:
 		return t.insertArrays(ctx, into, count, args)
 	}
+}
+
+// copyRows inserts with COPY.
+func (t *transaction) copyRows(
+	ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error),
+) (int64, error) {
+	var values []any
+	source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
+		var err error
+		values, err = args(values[:0], i) // a row is encoded before the next is asked for
+		for c, value := range bound(values) {
+			if id, ok := value.(uuid.UUID); ok {
+				values[c] = [16]byte(id) // of its own type it would be sent by way of its text
+			}
+		}
+		return values, err
+	})
+	return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, into.Columns, source)
 }
 
 // insertRows inserts by statements of one row each, all in one trip.

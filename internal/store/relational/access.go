@@ -9,8 +9,17 @@ import (
 
 // AccessVersion implements access.Store.
 func (db *DB) AccessVersion(ctx context.Context) (int64, error) {
-	version, err := readVersion(ctx, db.engine.Read(), accessVersion)
-	return version, db.engine.Classify("read the directory's version", err)
+	m := registry.MomentOf(ctx)
+	if m == nil {
+		version, err := readVersion(ctx, db.engine.Lookup(), accessVersion)
+		return version, db.engine.Classify("read the directory's version", err)
+	}
+	versions, err := readVersions(ctx, db.engine.Lookup())
+	if err != nil {
+		return 0, db.engine.Classify("read the directory's version", err)
+	}
+	m.Keep(versions.catalog)
+	return versions.access, nil
 }
 
 // Directory implements access.Store.

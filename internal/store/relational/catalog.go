@@ -29,9 +29,32 @@ func (db *DB) Ping(ctx context.Context) error {
 	return err
 }
 
+// bothVersions is one row: those of the directory and of the catalog.
+const bothVersions = `SELECT a.version, c.version FROM versions AS a, versions AS c
+	WHERE a.name = '` + accessVersion + `' AND c.name = '` + catalogVersion + `'`
+
+type versionPair struct{ access, catalog int64 }
+
+func scanVersions(row scanner) (v versionPair, err error) {
+	err = row.Scan(&v.access, &v.catalog)
+	return v, err
+}
+
+// readVersions reads both versions.
+func readVersions(ctx context.Context, q Querier) (versionPair, error) {
+	v, found, err := queryOne(ctx, q, scanVersions, bothVersions)
+	if err == nil && !found {
+		err = errors.New("no versions are stored")
+	}
+	return v, err
+}
+
 // CatalogVersion implements registry.Store.
 func (db *DB) CatalogVersion(ctx context.Context) (int64, error) {
-	version, err := readVersion(ctx, db.engine.Read(), catalogVersion)
+	if version, known := registry.MomentOf(ctx).Catalog(); known {
+		return version, nil
+	}
+	version, err := readVersion(ctx, db.engine.Lookup(), catalogVersion)
 	return version, db.engine.Classify("read the catalog's version", err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,23 +57,19 @@ func placeValues(args []any, p *registry.Participant) []any {
 }
 
 // stateValues are the values of stateColumns.
-func (db *DB) stateValues(args []any, p *registry.Participant) ([]any, error) {
-	custom, err := db.encodeCustom(p.Custom)
-	if err != nil {
-		return nil, err
-	}
+func (db *DB) stateValues(args []any, p *registry.Participant) []any {
 	args = append(args, string(p.Status))
 	for i := range p.Details {
 		args = append(args, p.Details[i])
 	}
 	return append(args,
-		custom, string(p.Participate), nullBytes(p.AccessCode), string(p.Invitation),
+		db.encodeCustom(p.Custom), string(p.Participate), nullBytes(p.AccessCode), string(p.Invitation),
 		p.Enrolled, nullTime(p.EnrolledAt), nullTime(p.WithdrawnAt), p.ExcludeFromExport, p.LinkID,
-		p.CreatedAt.UnixMicro(), p.CreatedBy, p.UpdatedAt.UnixMicro(), p.UpdatedBy), nil
+		p.CreatedAt.UnixMicro(), p.CreatedBy, p.UpdatedAt.UnixMicro(), p.UpdatedBy)
 }
 
 // participantValues are the values of participantColumns.
-func (db *DB) participantValues(args []any, p *registry.Participant) ([]any, error) {
+func (db *DB) participantValues(args []any, p *registry.Participant) []any {
 	args = append(args, int64(p.Study), p.Seq, p.ID)
 	return db.stateValues(placeValues(args, p), p)
 }
@@ -89,7 +86,7 @@ func (db *DB) scanParticipant(row scanner) (*registry.Participant, error) {
 		dest                 = destinations[:0]
 		participate, invited string
 	)
-	dest = append(dest, &p.Study, &p.Seq, &p.ID, &p.Identifier, &key, &p.OID, &p.Site, (*string)(&p.Status))
+	dest = append(dest, (*int64)(&p.Study), &p.Seq, &p.ID, &p.Identifier, &key, &p.OID, (*int64)(&p.Site), (*string)(&p.Status))
 	for i := range p.Details {
 		dest = append(dest, &p.Details[i])
 	}
@@ -111,24 +108,34 @@ func (db *DB) scanParticipant(row scanner) (*registry.Participant, error) {
 }
 
 // encodeCustom writes custom field values as a JSON object with its keys in order.
-func (db *DB) encodeCustom(values map[string]string) (string, error) {
+func (db *DB) encodeCustom(values map[string]string) string {
 	if len(values) == 0 {
-		return "", nil
+		return ""
 	}
-	inner := make(map[string]string, len(values))
+	size := len("{}")
+	names := make([]string, 0, len(values))
 	for name, value := range values {
-		inner[db.engine.Inner(name)] = db.engine.Inner(value)
+		names = append(names, name)
+		size += len(name) + len(value) + len(`"":"",`)
 	}
-	text, err := json.Marshal(inner)
-	if err != nil {
-		return "", fmt.Errorf("encode custom fields: %w", err)
+	slices.Sort(names)
+	text := append(make([]byte, 0, size), '{')
+	for i, name := range names {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(appendJSON(text, db.engine.Inner(name)), ':')
+		text = appendJSON(text, db.engine.Inner(values[name]))
 	}
-	return string(text), nil
+	return string(append(text, '}'))
 }
 
 func (db *DB) decodeCustom(text string) (map[string]string, error) {
 	if text == "" {
 		return nil, nil
+	}
+	if values, ok := db.splitCustom(text); ok {
+		return values, nil
 	}
 	var inner map[string]string
 	if err := json.Unmarshal([]byte(text), &inner); err != nil {
@@ -139,6 +146,47 @@ func (db *DB) decodeCustom(text string) (map[string]string, error) {
 		values[db.engine.Outer(name)] = db.engine.Outer(value)
 	}
 	return values, nil
+}
+
+// splitCustom is decodeCustom for an object as encodeCustom writes it, if it needs no escapes:
+// almost every one. It is asked for every row that is read.
+func (db *DB) splitCustom(text string) (map[string]string, bool) {
+	values := make(map[string]string, strings.Count(text, `":"`))
+	ok := eachMember(text, func(name, value string) { values[db.engine.Outer(name)] = db.engine.Outer(value) })
+	return values, ok
+}
+
+// eachMember calls with the members of an object as encodeCustom writes it, and tells whether it
+// could: it takes no escapes.
+func eachMember(text string, with func(name, value string)) bool {
+	if len(text) < 2 || text[0] != '{' || strings.IndexByte(text, '\\') >= 0 {
+		return false
+	}
+	for rest := text[1:]; ; rest = rest[1:] {
+		name, after, ok := cutQuoted(rest)
+		if !ok || after == "" || after[0] != ':' {
+			return false
+		}
+		value, after, ok := cutQuoted(after[1:])
+		if !ok {
+			return false
+		}
+		with(name, value)
+		if after == "}" {
+			return true
+		}
+		if rest = after; rest == "" || rest[0] != ',' {
+			return false
+		}
+	}
+}
+
+// cutQuoted cuts a text in quotes, without escapes, off the beginning of s.
+func cutQuoted(s string) (text, after string, ok bool) {
+	if s == "" || s[0] != '"' {
+		return "", "", false
+	}
+	return strings.Cut(s[1:], `"`)
 }
 
 // nullUUID binds NULL for the zero UUID.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"rollcall/internal/fault"
-	"rollcall/internal/registry"
 )
 
 // copying is the name under which a copy that is under way is marked among the versions.
@@ -140,9 +139,6 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 		return to.engine.Classify("find where to go on", err)
 	}
 	into := &Insertion{Table: t.name, Columns: t.names()}
-	if t.derived {
-		into.Columns = slices.Concat(into.Columns, to.engine.SearchColumns())
-	}
 	for first := !found; ; first = false {
 		progress("copying", t.name, done, total)
 		page, err := query(ctx, from.engine.Read(), t.scan(from, len(t.columns)), t.after(first), last...)
@@ -155,11 +151,7 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 		last = slices.Clone(page[len(page)-1][:t.keys])
 		err = to.engine.Touch(ctx, func(ctx context.Context, w Transaction) error {
 			_, err := w.Insert(ctx, into, len(page), func(args []any, i int) ([]any, error) {
-				args, err := to.bindable(args, page[i])
-				if err == nil && t.derived {
-					args = to.engine.SearchValues(args, participantOf(page[i]))
-				}
-				return args, err
+				return to.bindable(args, page[i]), nil
 			})
 			return err
 		})
@@ -168,25 +160,6 @@ func copyTable(ctx context.Context, from, to *DB, t *table, progress Progress) e
 		}
 		done += int64(len(page))
 	}
-}
-
-// participantOf makes a participant of the values of a row, for what is derived from it.
-func participantOf(row []any) *registry.Participant {
-	p := &registry.Participant{}
-	for i, name := range participantColumns {
-		switch content := row[i].(type) {
-		case fields:
-			p.Custom = content
-		case string:
-			switch f := slices.Index(detailColumns[:], name); {
-			case f >= 0:
-				p.Details[f] = content
-			case name == "identifier":
-				p.Identifier = content
-			}
-		}
-	}
-	return p
 }
 
 // compare adds up both sides.

@@ -205,9 +205,12 @@ func (d *definitionTx) putSegments(ctx context.Context, s *registry.Study) error
 			return err
 		}
 	}
-	_, err := d.w.Exec(ctx, `DELETE FROM segment_members WHERE study_id = $1
+	gone, err := d.w.Exec(ctx, `DELETE FROM segment_members WHERE study_id = $1
 		AND segment_id NOT IN (SELECT id FROM segments WHERE study_id = $1)`, int64(s.ID))
-	return err
+	if err != nil {
+		return err
+	}
+	return countMemberships(ctx, d.w, s.ID, gone)
 }
 
 // PutUser adds the user (its ID is 0) or updates them, with their grants, and sets the ID.

@@ -69,6 +69,12 @@ type Engine interface {
 	// Read answers who runs a query in a consistent picture of its own.
 	Read() Querier
 
+	// Lookup is Read for questions about a row or two by their keys, which are asked for every
+	// request. It binds strings, integers and UUIDs and scans strings, integers of 64 bits,
+	// booleans, byte slices, UUIDs and sql.NullInt64, and no other types. Its rows are read to
+	// their end before anything else is asked.
+	Lookup() Querier
+
 	// Snapshot runs fn in one read-only transaction, whose queries see one picture.
 	Snapshot(ctx context.Context, fn func(q Querier) error) error
 
@@ -104,27 +110,13 @@ type Dialect interface {
 	// the engine needs. First is the number of the first parameter that the condition may use.
 	In(column string, first int, values []any, fn func(condition string, args []any) error) error
 
-	// Contains is a condition that the column, folded text, contains a text. Bind makes a
-	// parameter.
-	Contains(column, text string, bind func(any) string) string
-
-	// Folded is the text as registry.Fold folds it, NULL where it is NULL. Text is an expression
-	// over participants p; Key is the name under which [Dialect.SearchValues] keeps its fold.
-	Folded(text, key string, bind func(any) string) string
-
-	// CustomValue is the value of a custom field of participants p, NULL where it is not set.
-	CustomValue(name string, bind func(any) string) string
-
-	// Number is the value of a text that is a number, for sorting.
-	Number(text string) string
+	// Joined is the texts of columns in one, each but the first after the separator, which is in
+	// hardly any text.
+	Joined(columns []string) string
+	Separator() string
 
 	// ArrayLength is the length of a JSON array in a text column.
 	ArrayLength(column string) string
-
-	// SearchColumns are columns of participants that only searches read, and SearchValues
-	// appends their values.
-	SearchColumns() []string
-	SearchValues(to []any, p *registry.Participant) []any
 
 	// Inner gives a text the form that it has inside of JSON columns, and Outer undoes it.
 	Inner(text string) string
@@ -139,32 +131,54 @@ type DB struct {
 	engine Engine
 	set    *statementSet
 
+	rosters rosters
 	settled atomic.Int64 // up to which position the audit trail is known to be settled
 
 	mu      sync.Mutex
 	studies map[registry.StudyID]cachedStudy // see tx.Study
 }
 
-// New makes a DB on an engine.
-func New(engine Engine) *DB {
-	return &DB{engine: engine, set: newStatementSet(engine), studies: map[registry.StudyID]cachedStudy{}}
+// New makes a DB on an engine. RosterMemory is how many bytes the rosters of studies may take together,
+// 0 for [DefaultRosterMemory]; the roster of the study asked for last may take more.
+func New(engine Engine, rosterMemory int64) *DB {
+	if rosterMemory == 0 {
+		rosterMemory = DefaultRosterMemory
+	}
+	return &DB{
+		engine: engine, set: newStatementSet(), studies: map[registry.StudyID]cachedStudy{},
+		rosters: rosters{limit: rosterMemory, kept: map[registry.StudyID]*keptRoster{}},
+	}
 }
 
 // query runs a query and scans all its rows.
 func query[T any](ctx context.Context, q Querier, scan func(scanner) (T, error), text string, args ...any) (all []T, err error) {
-	rows, err := q.Query(ctx, text, args...)
+	err = each(ctx, q, scan, func(one T) error {
+		all = append(all, one)
+		return nil
+	}, text, args...)
 	if err != nil {
 		return nil, err
+	}
+	return all, nil
+}
+
+// each runs a query and calls with every row as it comes.
+func each[T any](ctx context.Context, q Querier, scan func(scanner) (T, error), with func(T) error, text string, args ...any) (err error) {
+	rows, err := q.Query(ctx, text, args...)
+	if err != nil {
+		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
 	for rows.Next() {
 		one, err := scan(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, one)
+		if err := with(one); err != nil {
+			return err
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 // queryOne runs a query for one row; found is false if there is none.

@@ -42,6 +42,7 @@ func (t *tx) load(ctx context.Context, ask *registry.Ask) (*registry.Known, erro
 	if err := t.loadClaims(ctx, ask.Claims, known); err != nil {
 		return nil, err
 	}
+	t.rememberFree(ask.Claims, known)
 	return known, t.loadFingerprints(ctx, ask.Fingerprints, known)
 }
 
@@ -93,6 +94,18 @@ func (t *tx) loadClaims(ctx context.Context, claims []registry.Claim, known *reg
 		}
 	}
 	return nil
+}
+
+// rememberFree keeps which claims are free: nobody else can take them within this transaction.
+func (t *tx) rememberFree(asked []registry.Claim, known *registry.Known) {
+	if t.free == nil {
+		t.free = make(map[registry.Claim]bool, len(asked))
+	}
+	for _, c := range asked {
+		if _, held := known.Claims[c]; !held {
+			t.free[c] = true
+		}
+	}
 }
 
 func (t *tx) loadFingerprints(ctx context.Context, prints []registry.Fingerprint, known *registry.Known) error {

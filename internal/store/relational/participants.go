@@ -22,13 +22,13 @@ var (
 
 // ParticipantByIdentifier implements registry.Reader.
 func (db *DB) ParticipantByIdentifier(ctx context.Context, study registry.StudyID, identifier string) (*registry.Participant, error) {
-	p, _, err := queryOne(ctx, db.engine.Read(), db.scanParticipant, participantByKey, int64(study), registry.Fold(identifier))
+	p, _, err := queryOne(ctx, db.engine.Lookup(), db.scanParticipant, participantByKey, int64(study), registry.Fold(identifier))
 	return orNil(p, db.engine.Classify("find a participant by identifier", err))
 }
 
 // ParticipantByID implements registry.Reader.
 func (db *DB) ParticipantByID(ctx context.Context, study registry.StudyID, id registry.ID) (*registry.Participant, error) {
-	p, _, err := queryOne(ctx, db.engine.Read(), db.scanParticipant, participantByID, int64(study), id)
+	p, _, err := queryOne(ctx, db.engine.Lookup(), db.scanParticipant, participantByID, int64(study), id)
 	return orNil(p, db.engine.Classify("find a participant by id", err))
 }
 

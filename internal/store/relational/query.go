@@ -2,189 +2,116 @@ package relational
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"rollcall/internal/registry"
 )
 
-// clauses gathers the parts of a query over participants p.
-type clauses struct {
-	Dialect
+// nearStart is up to which offset the list of everybody is read from the database while the
+// study's roster has not been read.
+const nearStart = 10_000
 
-	from  string
-	where []string
-	args  []any
-}
-
-// bind makes a parameter of a value.
-func (c *clauses) bind(value any) string {
-	c.args = append(c.args, value)
-	return fmt.Sprintf("$%d", len(c.args))
-}
-
-func (c *clauses) and(condition string) { c.where = append(c.where, condition) }
-
-// text is what goes between SELECT and ORDER BY.
-func (c *clauses) text() string {
-	return " FROM " + c.from + " WHERE " + strings.Join(c.where, " AND ")
-}
-
-// Query implements registry.Reader. Total and page are read in one snapshot. The page is found
-// by number first and read in full after that, so that the search and the sort carry no rows. A page that
-// is not full tells the total by itself.
+// Query implements registry.Reader. The study's roster finds whom to show and counts them all;
+// who is shown is read from the database, in the picture for which the roster has answered.
 func (db *DB) Query(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
-	page := &registry.Page{}
-	err := db.engine.Snapshot(ctx, func(in Querier) error {
-		*page = registry.Page{}
-		var hits []hit
-		var err error
-		if q.Limit > 0 {
-			if hits, err = db.pageOf(ctx, in, study, q); err != nil {
-				return err
-			}
-		}
-		page.Total = q.Offset + len(hits)
-		if len(hits) == q.Limit || (len(hits) == 0 && q.Offset > 0) { // there may be more, or fewer
-			total, err := db.countMatching(ctx, in, study, q)
-			if err != nil {
-				return err
-			}
-			page.Total = int(total)
-		}
-		return db.readHits(ctx, in, study, q, hits, page)
-	})
+	page, err := db.query(ctx, study, q)
 	if err != nil {
 		return nil, db.engine.Classify("query participants", err)
 	}
 	return page, nil
 }
 
-// matching says whom a query finds. The removed are few and have an index of their own, so
-// that a query without further conditions reads no rows.
-func (db *DB) matching(study registry.StudyID, q *registry.Query) *clauses {
-	c := &clauses{Dialect: db.engine, from: "participants p"}
-	if q.Segment != nil {
-		c.from = "segment_members m JOIN participants p ON p.study_id = m.study_id AND p.id = m.participant_id"
-		c.and("m.study_id = " + c.bind(int64(study)) + " AND m.segment_id = " + c.bind(*q.Segment))
-	} else {
-		c.and("p.study_id = " + c.bind(int64(study)))
+func (db *DB) query(ctx context.Context, study registry.StudyID, q *registry.Query) (*registry.Page, error) {
+	k := db.rosters.of(study)
+	if plain(q) && !k.read() {
+		return db.firstPages(ctx, study, k, q)
 	}
-	c.and("p.seq NOT IN (SELECT seq FROM participants WHERE study_id = " + c.bind(int64(study)) + " AND status = 'removed')")
-	if q.Site != nil {
-		c.and("p.site_id = " + c.bind(int64(*q.Site)))
-	}
-	if text := registry.Fold(q.Text); text != "" {
-		in := c.Contains("p."+searchText, text, c.bind)
-		if q.TextInCustom {
-			in = "(" + in + " OR " + c.Contains("p."+customText, text, c.bind) + ")"
+	for {
+		if err := db.readRoster(ctx, study, k); err != nil {
+			return nil, err
 		}
-		c.and(in)
-	}
-	for _, f := range q.Filters {
-		c.filter(f)
-	}
-	return c
-}
-
-// filter asks for one value. The folded text is looked through first, where it holds the
-// value: that is cheaper than folding the value of every row.
-func (c *clauses) filter(f registry.Filter) {
-	value, key, searched := c.detail(f.Field)
-	if f.Custom != "" {
-		value, key, searched = c.custom(f.Custom)
-	}
-	if f.Value == "" {
-		c.and("coalesce(" + value + ", '') = ''")
-		return
-	}
-	wanted := registry.Fold(f.Value)
-	if searched != "" {
-		c.and(c.Contains("p."+searched, wanted, c.bind))
-	}
-	c.and(c.Folded(value, key, c.bind) + " = " + c.bind(wanted))
-}
-
-// detail is the value of a detail, the key of its fold, and the search text that holds it.
-func (c *clauses) detail(f registry.Field) (value, key, searched string) {
-	return "p." + detailColumns[f], DetailKey(f), SearchedIn(f)
-}
-
-// custom is the same of a custom field; its value is NULL where it is not set.
-func (c *clauses) custom(name string) (value, key, searched string) {
-	if registry.Fold(name) == registry.Fold(registry.SecondaryIdentifierField) {
-		return c.detail(registry.SecondaryID)
-	}
-	return c.CustomValue(name, c.bind), CustomKey(name), customText
-}
-
-// hit is one participant of a page.
-type hit struct {
-	seq     int64
-	addedAt int64 // to the segment, if one was asked for
-}
-
-// pageOf finds a page: people without the value last, ties by order of creation.
-func (db *DB) pageOf(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query) ([]hit, error) {
-	c := db.matching(study, q)
-	columns := "p.seq AS seq, 0 AS added_at"
-	if q.Segment != nil {
-		columns = "p.seq AS seq, m.added_at AS added_at"
-	}
-	direction := " ASC"
-	if q.Sort.Descending {
-		direction = " DESC"
-	}
-	order := "seq" + direction
-	if value := c.sortValue(q.Sort); value != "" {
-		columns += ", " + value + " AS value"
-		order = "value" + direction
-		if q.Sort.Key != registry.ByIdentifier { // which everybody has, and alone
-			order = "value IS NULL, " + order + ", seq"
+		var page *registry.Page
+		err := db.engine.Snapshot(ctx, func(in Querier) error {
+			page = nil
+			at, err := readPosition(ctx, in, study)
+			if err != nil {
+				return err
+			}
+			seqs, total, fits := k.ask(at, q)
+			if fits == rosterBehind {
+				if err := db.catchUp(ctx, in, study, k, at, q.Segment); err != nil {
+					return err
+				}
+				seqs, total, fits = k.ask(at, q)
+			}
+			if fits != rosterFits {
+				return nil // a new picture is later than any that the roster has seen
+			}
+			page = &registry.Page{Total: total}
+			return db.readPage(ctx, in, study, q, seqs, page)
+		})
+		if err != nil || page != nil {
+			return page, err
 		}
 	}
-	text := "SELECT seq, added_at FROM (SELECT " + columns + c.text() + ") AS found ORDER BY " + order +
-		" LIMIT " + c.bind(q.Limit) + " OFFSET " + c.bind(q.Offset)
-	return query(ctx, in, func(row scanner) (hit, error) {
-		var h hit
-		return h, row.Scan(&h.seq, &h.addedAt)
-	}, text, c.args...)
 }
 
-// sortValue is the expression to sort by, NULL where it is not set; "" for the order of
-// creation.
-func (c *clauses) sortValue(s registry.Sort) string {
-	switch s.Key {
-	default: // ByInserted
-		return ""
-	case registry.ByIdentifier:
-		return "p.identifier_key"
-	case registry.ByInvitation:
-		return "nullif(p.invitation, '')"
-	case registry.ByEnrolled:
-		return "p.enrolled_at"
-	case registry.ByField:
-		value, key, _ := c.detail(s.Field)
-		return c.Folded("nullif("+value+", '')", key, c.bind)
-	case registry.ByCustom:
-		value, key, _ := c.custom(s.Custom.Name)
-		value = "nullif(" + value + ", '')"
-		if s.Custom.Type == registry.IntegerField || s.Custom.Type == registry.DecimalField {
-			return c.Number(value)
+// plain tells whether a query asks for everybody in the order of creation, near the start.
+func plain(q *registry.Query) bool {
+	return q.Text == "" && q.Segment == nil && len(q.Filters) == 0 && q.Site == nil &&
+		q.Status == "" && q.Invitation == nil && q.Participate == nil && q.Enrolled == nil && q.Withdrawn == nil &&
+		q.Sort.Key == registry.ByInserted && !q.Sort.Descending && q.Offset <= nearStart
+}
+
+const removedOf = "(SELECT seq FROM participants WHERE study_id = $1 AND status = 'removed')" // few, with an index of their own
+
+// firstPages answers a plain query without the roster, so that a server need not read everybody
+// before it shows anybody. It counts everybody once, and again only if something has changed.
+func (db *DB) firstPages(ctx context.Context, study registry.StudyID, k *keptRoster, q *registry.Query) (*registry.Page, error) {
+	page := &registry.Page{}
+	err := db.engine.Snapshot(ctx, func(in Querier) error {
+		*page = registry.Page{}
+		at, err := readPosition(ctx, in, study)
+		if err != nil {
+			return err
 		}
-		return c.Folded(value, key, c.bind)
-	}
+		if page.Total, err = k.count(ctx, in, study, at); err != nil {
+			return err
+		}
+		seqs, err := query(ctx, in, scanValue[int64],
+			"SELECT seq FROM participants WHERE study_id = $1 AND seq NOT IN "+removedOf+" ORDER BY seq LIMIT $2 OFFSET $3",
+			int64(study), q.Limit, q.Offset)
+		if err != nil {
+			return err
+		}
+		return db.readPage(ctx, in, study, q, seqs, page)
+	})
+	return page, err
 }
 
-// readHits reads the participants of a page in its order.
-func (db *DB) readHits(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query, hits []hit, page *registry.Page) error {
-	bySeq := make(map[int64]*registry.Participant, len(hits))
-	seqs := make([]any, len(hits))
-	for i, h := range hits {
-		seqs[i] = h.seq
+// count counts who is listed in the picture at a position.
+func (k *keptRoster) count(ctx context.Context, in Querier, study registry.StudyID, at position) (int, error) {
+	k.mu.RLock()
+	total, totalAt := k.total, k.totalAt
+	k.mu.RUnlock()
+	if total > 0 && totalAt == at {
+		return total, nil
 	}
-	err := db.engine.In("seq", 2, seqs, func(condition string, args []any) error {
+	counted, _, err := queryOne(ctx, in, scanValue[int64],
+		`SELECT (SELECT count(*) FROM participants WHERE study_id = $1) - (SELECT count(*) FROM `+removedOf+` AS removed)`, int64(study))
+	if err != nil {
+		return 0, err
+	}
+	k.mu.Lock()
+	k.total, k.totalAt = int(counted), at
+	k.mu.Unlock()
+	return int(counted), nil
+}
+
+// readPage reads the participants of a page in its order.
+func (db *DB) readPage(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query, seqs []int64, page *registry.Page) error {
+	bySeq := make(map[int64]*registry.Participant, len(seqs))
+	err := db.engine.In("seq", 2, anys(seqs), func(condition string, args []any) error {
 		people, err := query(ctx, in, db.scanParticipant,
 			selectParticipant+" WHERE study_id = $1 AND "+condition, append([]any{int64(study)}, args...)...)
 		for _, p := range people {
@@ -195,38 +122,35 @@ func (db *DB) readHits(ctx context.Context, in Querier, study registry.StudyID, 
 	if err != nil {
 		return err
 	}
-	for _, h := range hits {
-		page.Participants = append(page.Participants, bySeq[h.seq])
-		if q.Segment != nil {
-			page.AddedAt = append(page.AddedAt, time.UnixMicro(h.addedAt).UTC())
-		}
+	for _, seq := range seqs {
+		page.Participants = append(page.Participants, bySeq[seq])
 	}
-	return nil
+	if q.Segment == nil {
+		return nil
+	}
+	return db.readAdded(ctx, in, study, q, page)
 }
 
-// countMatching counts whom a query finds. Everybody is counted without looking at anybody.
-func (db *DB) countMatching(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query) (int64, error) {
-	if q.Segment == nil && q.Site == nil && q.Text == "" && len(q.Filters) == 0 {
-		total, _, err := queryOne(ctx, in, scanValue[int64],
-			`SELECT (SELECT count(*) FROM participants WHERE study_id = $1)
-			      - (SELECT count(*) FROM participants WHERE study_id = $1 AND status = 'removed')`, int64(study))
-		return total, err
+// readAdded reads when the participants of a page were added to the segment that was asked for.
+func (db *DB) readAdded(ctx context.Context, in Querier, study registry.StudyID, q *registry.Query, page *registry.Page) error {
+	ids := make([]any, len(page.Participants))
+	for i, p := range page.Participants {
+		ids[i] = p.ID
 	}
-	c := db.matching(study, q)
-	total, _, err := queryOne(ctx, in, scanValue[int64], "SELECT count(*)"+c.text(), c.args...)
-	return total, err
-}
-
-// SegmentsOf implements registry.Reader.
-func (db *DB) SegmentsOf(ctx context.Context, study registry.StudyID, id registry.ID) ([]registry.SegmentMember, error) {
-	members, err := query(ctx, db.engine.Read(), func(row scanner) (registry.SegmentMember, error) {
-		var m registry.SegmentMember
-		var micros int64
-		err := row.Scan(&m.Segment, &micros)
-		m.AddedAt = time.UnixMicro(micros).UTC()
-		return m, err
-	}, `SELECT m.segment_id, m.added_at FROM segment_members m
-	    JOIN segments s ON s.study_id = m.study_id AND s.id = m.segment_id
-	    WHERE m.study_id = $1 AND m.participant_id = $2 ORDER BY s.position`, int64(study), id)
-	return members, db.engine.Classify("list a participant's segments", err)
+	added := map[registry.ID]time.Time{}
+	err := db.engine.In("participant_id", 3, ids, func(condition string, args []any) error {
+		_, err := query(ctx, in, func(row scanner) (struct{}, error) {
+			var id registry.ID
+			var micros int64
+			err := row.Scan(&id, &micros)
+			added[id] = time.UnixMicro(micros).UTC()
+			return struct{}{}, err
+		}, "SELECT participant_id, added_at FROM segment_members WHERE study_id = $1 AND segment_id = $2 AND "+condition,
+			append([]any{int64(study), *q.Segment}, args...)...)
+		return err
+	})
+	for _, p := range page.Participants {
+		page.AddedAt = append(page.AddedAt, added[p.ID])
+	}
+	return err
 }

@@ -38,9 +38,6 @@ type table struct {
 	keys    int
 	columns []column
 	page    int // rows read at a time
-
-	// derived are columns of participants that follow from the others.
-	derived bool
 }
 
 func columnsOf(kinds ...any) []column {
@@ -77,7 +74,7 @@ func tables() []table {
 		{name: "service_accounts", keys: 1, columns: columnsOf(integer, "id", text, "name")},
 		{name: "service_account_studies", keys: 3, columns: columnsOf(integer, "study_id account_id position")},
 		{name: "service_account_keys", keys: 2, columns: columnsOf(integer, "account_id position", text, "pem")},
-		{name: "participants", keys: 2, columns: participants, derived: true},
+		{name: "participants", keys: 2, columns: participants},
 		{name: "contact_claims", keys: 3, columns: columnsOf(integer, "study_id kind", text, "contact_key", identity, "participant_id")},
 		{name: "access_codes", keys: 1, columns: columnsOf(bytesKind, "fingerprint", integer, "of_study", identity, "participant_id")},
 		{name: "site_counters", keys: 2, columns: columnsOf(integer, "study_id site_id last_number")},
@@ -196,18 +193,14 @@ func (t *table) scan(db *DB, n int) func(row scanner) ([]any, error) {
 }
 
 // bindable appends the values of a row as this database keeps them.
-func (db *DB) bindable(to, row []any) ([]any, error) {
+func (db *DB) bindable(to, row []any) []any {
 	for _, v := range row {
 		if custom, ok := v.(fields); ok {
-			text, err := db.encodeCustom(custom)
-			if err != nil {
-				return nil, err
-			}
-			v = text
+			v = db.encodeCustom(custom)
 		}
 		to = append(to, v)
 	}
-	return to, nil
+	return to
 }
 
 // value is what was scanned, as an argument.

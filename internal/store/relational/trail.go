@@ -168,23 +168,29 @@ func appendFields(to []byte, fields []audit.FieldChange) []byte {
 func appendJSON(to []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	to = append(to, '"')
+	plain := 0 // from here on up to i nothing needs encoding
 	for i := 0; i < len(s); {
 		c := s[i]
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		to = append(to, s[plain:i]...)
 		switch {
 		case c == '"' || c == '\\':
 			to = append(to, '\\', c)
-		case c < ' ' || c == 0x7f:
-			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			i++
 		case c < utf8.RuneSelf:
-			to = append(to, c)
+			to = append(to, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			i++
 		default:
 			r, size := utf8.DecodeRuneInString(s[i:])
 			to = utf8.AppendRune(to, r)
 			i += size
-			continue
 		}
-		i++
+		plain = i
 	}
+	to = append(to, s[plain:]...)
 	return append(to, '"')
 }
 

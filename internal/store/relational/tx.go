@@ -19,6 +19,7 @@ type tx struct {
 
 	counters *registry.Counters // as read in this transaction; nil if not read
 	places   map[registry.ID]place
+	free     map[registry.Claim]bool // what nobody held when it was loaded
 }
 
 // place is what is known of a participant's indexed columns.
@@ -106,7 +107,7 @@ func (t *tx) readStudy(ctx context.Context) (*registry.Study, error) {
 }
 
 const (
-	selectCounters     = "SELECT last_seq, counted FROM study_counters WHERE study_id = $1"
+	selectCounters     = "SELECT last_seq, counted, last_audit_seq FROM study_counters WHERE study_id = $1"
 	selectSiteCounters = "SELECT site_id, last_number FROM site_counters WHERE study_id = $1"
 )
 
@@ -126,7 +127,7 @@ func (t *tx) Counters(ctx context.Context) (*registry.Counters, error) {
 func (t *tx) readCounters(ctx context.Context) (*registry.Counters, error) {
 	counters, found, err := queryOne(ctx, t.w, func(row scanner) (*registry.Counters, error) {
 		c := &registry.Counters{Numbered: map[registry.SiteID]int64{}}
-		return c, row.Scan(&c.LastSeq, &c.Counted)
+		return c, row.Scan(&c.LastSeq, &c.Counted, &c.State)
 	}, selectCounters, int64(t.study))
 	if err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (t *tx) readCounters(ctx context.Context) (*registry.Counters, error) {
 }
 
 func cloneCounters(c *registry.Counters) *registry.Counters {
-	return &registry.Counters{LastSeq: c.LastSeq, Counted: c.Counted, Numbered: maps.Clone(c.Numbered)}
+	return &registry.Counters{LastSeq: c.LastSeq, Counted: c.Counted, State: c.State, Numbered: maps.Clone(c.Numbered)}
 }
 
 func studyUnknown() error {

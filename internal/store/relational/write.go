@@ -16,13 +16,14 @@ import (
 // statementSet holds the statements that Write builds once.
 type statementSet struct {
 	participants, claims, codes, events *Insertion
+	freeClaims                          *Insertion
 	members, invitations                *Insertion
 	updateState, updatePlace            string
 }
 
-func newStatementSet(d Dialect) *statementSet {
+func newStatementSet() *statementSet {
 	return &statementSet{
-		participants: &Insertion{Table: "participants", Columns: slices.Concat(participantColumns, d.SearchColumns())},
+		participants: &Insertion{Table: "participants", Columns: participantColumns},
 		members: &Insertion{
 			Table: "segment_members", Columns: []string{"study_id", "segment_id", "participant_id", "added_at"},
 			Suffix: "ON CONFLICT (study_id, segment_id, participant_id) DO NOTHING",
@@ -31,18 +32,21 @@ func newStatementSet(d Dialect) *statementSet {
 			Table: "invitations", Columns: []string{"study_id", "participant_id", "state", "queued_at", "updated_at"},
 			Suffix: "ON CONFLICT (study_id, participant_id) DO NOTHING",
 		},
+		freeClaims: &Insertion{Table: "contact_claims", Columns: claimColumns},
 		// Taking one's own claim again is no conflict; taking another's changes no row.
 		claims: &Insertion{
-			Table: "contact_claims", Columns: []string{"study_id", "kind", "contact_key", "participant_id"},
+			Table: "contact_claims", Columns: claimColumns,
 			Suffix: `ON CONFLICT (study_id, kind, contact_key) DO UPDATE SET participant_id = excluded.participant_id
 			 WHERE contact_claims.participant_id = excluded.participant_id`,
 		},
 		codes:       &Insertion{Table: "access_codes", Columns: []string{"fingerprint", "of_study", "participant_id"}},
 		events:      &Insertion{Table: "audit_events", Columns: eventColumns},
-		updateState: updateOf(slices.Concat(stateColumns, d.SearchColumns())),
+		updateState: updateOf(stateColumns),
 		updatePlace: updateOf(placeColumns),
 	}
 }
+
+var claimColumns = []string{"study_id", "kind", "contact_key", "participant_id"}
 
 // updateOf is the UPDATE of one participant's columns; the study and the participant's id are
 // the last two parameters.
@@ -66,6 +70,9 @@ func (t *tx) Write(ctx context.Context, at time.Time, out *registry.Outcome) err
 // write goes in an order in which what is given up is free before it is taken, and in which
 // an erasure finds the events of its own batch too.
 func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) error {
+	if err := unremembered(out); err != nil {
+		return err
+	}
 	if err := t.recordEvents(ctx, at, out.Events); err != nil {
 		return err
 	}
@@ -90,7 +97,7 @@ func (t *tx) write(ctx context.Context, at time.Time, out *registry.Outcome) err
 	if err := t.giveCodes(ctx, out.Codes); err != nil {
 		return err
 	}
-	if err := t.member(ctx, at, out.Memberships); err != nil {
+	if err := t.member(ctx, at, out); err != nil {
 		return err
 	}
 	if err := t.queueInvitations(ctx, at, out.Invited); err != nil {
@@ -109,8 +116,7 @@ func (t *tx) insert(ctx context.Context, writes []registry.Write) error {
 	}
 	_, err := t.w.Insert(ctx, t.db.set.participants, len(added), func(args []any, row int) ([]any, error) {
 		t.remember(added[row])
-		args, err := t.db.participantValues(args, added[row])
-		return t.db.engine.SearchValues(args, added[row]), err
+		return t.db.participantValues(args, added[row]), nil
 	})
 	return err
 }
@@ -131,8 +137,7 @@ func (t *tx) update(ctx context.Context, writes []registry.Write) error {
 	}
 	err := t.w.Update(ctx, t.db.set.updateState, len(changed), func(args []any, i int) ([]any, error) {
 		p := changed[i]
-		args, err := t.db.stateValues(args, p)
-		return append(t.db.engine.SearchValues(args, p), int64(t.study), p.ID), err
+		return append(t.db.stateValues(args, p), int64(t.study), p.ID), nil
 	})
 	if err != nil {
 		return err
@@ -169,20 +174,34 @@ func (t *tx) release(ctx context.Context, released []registry.Claim) error {
 	return nil
 }
 
+// claim writes the claims that were won. Those that are known to be free are simply added, which
+// is cheaper than asking the database about each once more.
 func (t *tx) claim(ctx context.Context, claimed map[registry.Claim]registry.ID) error {
-	claims := make([]registry.Claim, 0, len(claimed))
+	free, others := make([]registry.Claim, 0, len(claimed)), []registry.Claim(nil)
 	for c := range claimed {
-		claims = append(claims, c)
+		if t.free[c] {
+			free = append(free, c)
+			delete(t.free, c)
+		} else {
+			others = append(others, c)
+		}
 	}
+	if err := t.insertClaims(ctx, t.db.set.claims, others, claimed); err != nil {
+		return err
+	}
+	return t.insertClaims(ctx, t.db.set.freeClaims, free, claimed)
+}
+
+func (t *tx) insertClaims(ctx context.Context, into *Insertion, claims []registry.Claim, holders map[registry.Claim]registry.ID) error {
 	slices.SortFunc(claims, func(a, b registry.Claim) int { // neighbours in the index are neighbours in time
 		if a.Kind != b.Kind {
 			return int(a.Kind) - int(b.Kind)
 		}
 		return strings.Compare(a.Key, b.Key)
 	})
-	won, err := t.w.Insert(ctx, t.db.set.claims, len(claims), func(args []any, row int) ([]any, error) {
+	won, err := t.w.Insert(ctx, into, len(claims), func(args []any, row int) ([]any, error) {
 		c := claims[row]
-		return append(args, int64(t.study), int64(c.Kind), c.Key, claimed[c]), nil
+		return append(args, int64(t.study), int64(c.Kind), c.Key, holders[c]), nil
 	})
 	if err == nil && won != int64(len(claims)) {
 		return fault.New(fault.Conflict, "", "a contact belongs to another participant")

@@ -1,13 +1,6 @@
 package sqlite
 
-import (
-	"encoding/json"
-	"fmt"
-	"strings"
-
-	"rollcall/internal/registry"
-	"rollcall/internal/store/relational"
-)
+import "strings"
 
 // dialect implements relational.Dialect.
 type dialect struct{}
@@ -47,54 +40,16 @@ func placeholders(n int) string {
 	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
 }
 
-// Contains implements relational.Dialect.
-func (dialect) Contains(column, text string, bind func(any) string) string {
-	return "instr(" + column + ", " + bind(text) + ") > 0"
+// Joined implements relational.Dialect.
+func (dialect) Joined(columns []string) string {
+	return "concat_ws(CAST(x'ff' AS TEXT), " + strings.Join(columns, ", ") + ")"
 }
 
-// Folded implements relational.Dialect. ASCII, which nearly all texts are, is folded without
-// leaving SQLite.
-func (dialect) Folded(text, _ string, _ func(any) string) string {
-	return fmt.Sprintf("CASE WHEN length(%[1]s) = octet_length(%[1]s) THEN lower(%[1]s) ELSE %[2]s(%[1]s) END", text, foldFunction)
-}
-
-// CustomValue implements relational.Dialect.
-func (dialect) CustomValue(name string, bind func(any) string) string {
-	key, err := json.Marshal(name)
-	if err != nil { // texts can always be encoded
-		panic(fmt.Sprintf("encode the name of a custom field: %T", err))
-	}
-	return "json_extract(nullif(p.custom, ''), " + bind("$."+string(key)) + ")"
-}
-
-// Number implements relational.Dialect.
-func (dialect) Number(text string) string { return "CAST(" + text + " AS NUMERIC)" }
+// Separator implements relational.Dialect: no text in UTF-8 holds that byte.
+func (dialect) Separator() string { return "\xff" }
 
 // ArrayLength implements relational.Dialect.
 func (dialect) ArrayLength(column string) string { return "json_array_length(" + column + ")" }
-
-// searchSeparator stands between the values of a search text, so that no match spans two: no
-// profile lets a NUL into a value.
-const searchSeparator = "\x00"
-
-// SearchColumns implements relational.Dialect.
-func (dialect) SearchColumns() []string { return []string{"search_text", "custom_text"} }
-
-// SearchValues implements relational.Dialect.
-func (dialect) SearchValues(to []any, p *registry.Participant) []any {
-	return append(to, joined(p, relational.SearchText), joined(p, relational.CustomText))
-}
-
-func joined(p *registry.Participant, values func(*registry.Participant, func(string))) string {
-	var b strings.Builder
-	values(p, func(value string) {
-		if value != "" {
-			b.WriteString(registry.Fold(value))
-			b.WriteString(searchSeparator)
-		}
-	})
-	return b.String()
-}
 
 // Inner implements relational.Dialect: texts are kept as they are.
 func (dialect) Inner(text string) string { return text }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -18,6 +17,7 @@ type engine struct {
 	dialect
 	write   *writer
 	read    *sql.DB
+	lookup  *lookups
 	queries statements // of read
 	inserts insertTexts
 }
@@ -26,6 +26,9 @@ var _ relational.Engine = (*engine)(nil)
 
 // Read implements relational.Engine.
 func (e *engine) Read() relational.Querier { return querier{&e.queries} }
+
+// Lookup implements relational.Engine.
+func (e *engine) Lookup() relational.Querier { return e.lookup }
 
 // Snapshot implements relational.Engine.
 func (e *engine) Snapshot(ctx context.Context, fn func(q relational.Querier) error) error {
@@ -163,66 +166,6 @@ func (t *transaction) Announce(context.Context) error { return nil }
 
 // Erased implements relational.Transaction.
 func (t *transaction) Erased() { t.erased = true }
-
-// Insert implements relational.Transaction, in statements of several rows each.
-func (t *transaction) Insert(
-	ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error),
-) (int64, error) {
-	values := make([]any, 0, min(count, rowsOfInsert)*len(into.Columns))
-	var changed int64
-	for done, rows := 0, rowsOfInsert; done < count; {
-		for rows > count-done { // the rest in ever smaller powers of two
-			rows /= 2
-		}
-		values = values[:0]
-		for row := done; row < done+rows; row++ {
-			var err error
-			if values, err = args(values, row); err != nil {
-				return changed, err
-			}
-		}
-		n, err := t.Exec(ctx, t.engine.inserts.text(into, rows), values...)
-		if err != nil {
-			return changed, err
-		}
-		changed += n
-		done += rows
-	}
-	return changed, nil
-}
-
-// rowsOfInsert is how many rows one statement inserts, as measured: more rows cost more in
-// binding than they save. It is a power of two.
-const rowsOfInsert = 64
-
-// insertTexts keeps the texts of statements that are made of others.
-type insertTexts struct {
-	mu    sync.Mutex
-	kept  map[insertKey]string
-	plain map[string]string
-}
-
-type insertKey struct {
-	into *relational.Insertion
-	rows int
-}
-
-// text is the statement that inserts so many rows.
-func (s *insertTexts) text(into *relational.Insertion, rows int) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if text, ok := s.kept[insertKey{into, rows}]; ok {
-		return text
-	}
-	row := "(" + placeholders(len(into.Columns)) + ")"
-	text := "INSERT INTO " + into.Table + " (" + strings.Join(into.Columns, ", ") + ") VALUES " +
-		row + strings.Repeat(","+row, rows-1) + " " + into.Suffix
-	if s.kept == nil {
-		s.kept = map[insertKey]string{}
-	}
-	s.kept[insertKey{into, rows}] = text
-	return text
-}
 
 // positional is a statement with "?" for its numbered parameters, if each stands once and in
 // order. Numbered ones have names, among which the driver looks each one up in turn.

@@ -26,7 +26,7 @@ import (
 var testTime = time.UnixMicro(1_700_000_000_000_000)
 
 // testDB is a database with one study.
-func testDB(t *testing.T, c Config) (*DB, registry.StudyID) {
+func testDB(t testing.TB, c Config) (*DB, registry.StudyID) {
 	t.Helper()
 	ctx := context.Background()
 	if c.Path == "" {
@@ -74,7 +74,7 @@ func TestPragmas(t *testing.T) {
 	}
 	writer := map[string]string{
 		"busy_timeout": "10000", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "secure_delete": "1",
-		"cache_size": "-49152", "wal_autocheckpoint": "4000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
+		"cache_size": "-49152", "wal_autocheckpoint": "16000", "temp_store": "2", "query_only": "0", "trusted_schema": "0",
 		"application_id": fmt.Sprint(applicationID),
 	}
 	for pragma, want := range writer {
@@ -213,7 +213,7 @@ func TestErased(t *testing.T) {
 			return err
 		}
 		c.Counted--
-		return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{victim.ID}, Counters: c})
+		return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{victim.ID}, Counters: c, Events: deletion(victim.ID)})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -347,7 +347,7 @@ func TestErasedBehindReader(t *testing.T) {
 			return err
 		}
 		err := db.InStudy(ctx, study, func(ctx context.Context, t registry.Tx) error {
-			return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{list[0].ID}})
+			return t.Write(ctx, testTime, &registry.Outcome{Deleted: []registry.ID{list[0].ID}, Events: deletion(list[0].ID)})
 		})
 		if !db.write.erasedInLog {
 			t.Error("the log was emptied under a reader")
@@ -365,4 +365,9 @@ func TestErasedBehindReader(t *testing.T) {
 	if db.write.erasedInLog {
 		t.Error("the log was never emptied")
 	}
+}
+
+// deletion is what is remembered of a deletion.
+func deletion(id registry.ID) []audit.Event {
+	return []audit.Event{{Action: audit.ParticipantDeleted, Participant: id}}
 }

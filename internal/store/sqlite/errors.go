@@ -39,6 +39,9 @@ func classify(doing string, err error) error {
 	if e := (*sqlitedriver.Error)(nil); errors.As(err, &e) {
 		return classifyCode(e.Code(), err)
 	}
+	if e := (*resultError)(nil); errors.As(err, &e) {
+		return classifyCode(e.code, err)
+	}
 	return err
 }
 

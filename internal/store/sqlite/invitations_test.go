@@ -62,7 +62,7 @@ func TestInvitations(t *testing.T) {
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("asked for again (-want +got):\n%s", diff)
 	}
-	write(testTime, &registry.Outcome{Deleted: []registry.ID{first}})
+	write(testTime, &registry.Outcome{Deleted: []registry.ID{first}, Events: deletion(first)})
 	if diff := cmp.Diff(want[1:], read()); diff != "" {
 		t.Errorf("erased (-want +got):\n%s", diff)
 	}

@@ -3,8 +3,8 @@
 // classification of SQLite's errors. It knows no rule about participants: what it is told to
 // write it writes, whole or not at all.
 //
-// There is one writing connection, held by one transaction at a time (BEGIN IMMEDIATE), and a
-// pool of connections that can only read.
+// There is one writing connection, held by one transaction at a time (BEGIN IMMEDIATE), a pool
+// of connections that can only read, and another for looking up single rows.
 package sqlite
 
 import (
@@ -34,6 +34,8 @@ type Config struct {
 	Migrate bool         // bring an older schema up to this version's
 	Logger  *slog.Logger // nil: no log
 
+	RosterMemory int64 // see [relational.New]
+
 	maxPages int // limits the file's size in tests; 0: no limit
 }
 
@@ -46,6 +48,7 @@ type DB struct {
 	log    *slog.Logger
 	write  *writer
 	read   *sql.DB
+	lookup *lookups
 	engine *engine
 }
 
@@ -55,9 +58,6 @@ func Open(ctx context.Context, config Config) (*DB, error) {
 	log := config.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
-	}
-	if err := registerFold(); err != nil { // before any connection is made: the driver has no lock for it
-		return nil, fmt.Errorf("register %s: %w", foldFunction, err)
 	}
 	if err := prepareFile(ctx, config.Path); err != nil {
 		return nil, err
@@ -91,8 +91,9 @@ func (db *DB) connect(ctx context.Context) error {
 	}
 	db.read.SetMaxOpenConns(readers)
 	db.read.SetMaxIdleConns(readers)
-	db.engine = &engine{write: db.write, read: db.read, queries: statements{prepare: db.read.PrepareContext}}
-	db.DB = relational.New(db.engine)
+	db.lookup = newLookups(db.path)
+	db.engine = &engine{write: db.write, read: db.read, lookup: db.lookup, queries: statements{prepare: db.read.PrepareContext}}
+	db.DB = relational.New(db.engine, db.config.RosterMemory)
 	return db.read.PingContext(ctx)
 }
 
@@ -100,6 +101,9 @@ func (db *DB) connect(ctx context.Context) error {
 // last one to close the file folds the write-ahead log into it.
 func (db *DB) Close() error {
 	var errs []error
+	if db.lookup != nil {
+		errs = append(errs, db.lookup.close())
+	}
 	if db.read != nil {
 		if db.engine != nil {
 			errs = append(errs, db.engine.queries.close())
@@ -145,7 +149,7 @@ func (db *DB) writerDSN() string {
 		"synchronous(FULL)",
 		"secure_delete(ON)",
 		"cache_size(-49152)",
-		"wal_autocheckpoint(4000)",
+		"wal_autocheckpoint(16000)",
 		"journal_size_limit(67108864)",
 	)
 	if db.config.maxPages > 0 {
@@ -158,12 +162,15 @@ func readerPragmas() []string {
 	return append(commonPragmas(), "cache_size(-4096)", "query_only(ON)")
 }
 
-// dsn names the file as a URI, so that mode applies; a missing file is never made by it.
+// fileURI names the file as a URI, so that mode applies; a missing file is never made by it.
+func fileURI(path, mode string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?mode=" + mode
+}
+
+// dsn is the URI with what the driver does to each new connection.
 func dsn(path, mode string, pragmas []string) string {
 	var b strings.Builder
-	b.WriteString("file:")
-	b.WriteString((&url.URL{Path: path}).EscapedPath())
-	b.WriteString("?mode=" + mode + "&_dqs=0&_defensive=1")
+	b.WriteString(fileURI(path, mode) + "&_dqs=0&_defensive=1")
 	for _, pragma := range pragmas {
 		b.WriteString("&_pragma=" + url.QueryEscape(pragma))
 	}

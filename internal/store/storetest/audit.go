@@ -87,7 +87,7 @@ var auditLaws = []law{
 		p := b.person(1)
 		err := b.in(func(tx registry.Tx) error {
 			out := &registry.Outcome{Events: []audit.Event{event(p, audit.ParticipantUpdated)}}
-			if err := tx.Write(b.ctx, now, out); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(out)); err != nil {
 				return err
 			}
 			return errOurs
@@ -224,7 +224,7 @@ var erasureLaws = []law{
 		e := audit.Event{Action: audit.BulkSubmitted, Identifier: "S_ONE", Participant: uuid.Nil}
 		b.must(b.RecordEvents(b.ctx, b.study.ID, now, []audit.Event{e}))
 		b.must(b.write(withCounted(b, &registry.Outcome{Deleted: []registry.ID{b.person(1).ID, {}}}, -1)))
-		if got := b.events(b.study.ID)[0]; got.Erased || got.Identifier != "S_ONE" {
+		if got := b.events(b.study.ID)[1]; got.Erased || got.Identifier != "S_ONE" {
 			b.Errorf("%+v", got)
 		}
 	}},

@@ -19,6 +19,7 @@ import (
 func BenchmarkWrite(b *testing.B, fresh func(b *testing.B) Opener) {
 	for _, size := range []int{1, 64, 1000} {
 		b.Run(fmt.Sprintf("batch of %d", size), func(b *testing.B) {
+			b.ReportAllocs()
 			ctx := context.Background()
 			db, study := benchDB(b, fresh(b))
 			at := time.UnixMicro(1_700_000_000_000_000)

@@ -81,11 +81,11 @@ var claimLaws = []law{
 		b.must(b.write(b.claiming(b.people(1), emailOf("a"))))
 		there := personOf(b.other.ID, 1)
 		b.must(b.inStudy(b.other.ID, func(tx registry.Tx) error {
-			return tx.Write(b.ctx, now, &registry.Outcome{
+			return tx.Write(b.ctx, now, remembered(&registry.Outcome{
 				Writes:   []registry.Write{{Participant: there, New: true}},
 				Claimed:  map[registry.Claim]registry.ID{emailOf("a"): there.ID},
 				Counters: &registry.Counters{LastSeq: 1, Counted: 1},
-			})
+			}))
 		}))
 		b.same("here", b.person(1).ID, b.holder(emailOf("a")))
 	}},

@@ -50,10 +50,10 @@ var codeLaws = []law{
 		b.wantKind(b.write(b.coding(b.person(2), codeNo(3))), fault.Conflict)
 		there := personOf(b.other.ID, 1)
 		err := b.inStudy(b.other.ID, func(tx registry.Tx) error {
-			return tx.Write(b.ctx, now, &registry.Outcome{
+			return tx.Write(b.ctx, now, remembered(&registry.Outcome{
 				Writes: []registry.Write{{Participant: there, New: true}},
 				Codes:  map[registry.Fingerprint]registry.ID{codeNo(3): there.ID},
-			})
+			}))
 		})
 		b.wantKind(err, fault.Conflict)
 		b.same("participants", []int64{1}, seqs(b.list()))

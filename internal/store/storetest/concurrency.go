@@ -59,7 +59,7 @@ var concurrencyLaws = []law{
 		}
 		b.same("participants", want, seqs(b.list()))
 		b.same("events", want, eventSeqs(b.events(b.study.ID)))
-		b.same("counters", &registry.Counters{LastSeq: 80, Counted: 80, Numbered: map[registry.SiteID]int64{0: 80}}, b.counters(b.study.ID))
+		b.same("counters", &registry.Counters{LastSeq: 80, Counted: 80, State: 80, Numbered: map[registry.SiteID]int64{0: 80}}, b.counters(b.study.ID))
 	}},
 	{"of many who claim one contact at once exactly one wins", func(b *bed) {
 		b.add(b.people(8)...)
@@ -100,7 +100,7 @@ var concurrencyLaws = []law{
 			return list
 		}
 		b.must(b.in(func(tx registry.Tx) error {
-			if err := tx.Write(b.ctx, now, updating(changed...)); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(updating(changed...))); err != nil {
 				return err
 			}
 			b.same("before the commit", b.people(2), read(b.Engine))

@@ -173,7 +173,7 @@ var rememberedLaws = []law{
 		out := withCounted(b, &registry.Outcome{Deleted: []registry.ID{b.person(1).ID}}, -1)
 		erase := func(then error) error {
 			return b.in(func(tx registry.Tx) error {
-				b.must(tx.Write(b.ctx, now, out))
+				b.must(tx.Write(b.ctx, now, remembered(out)))
 				b.must(tx.RememberErasure(b.ctx, b.erasure(1, now)))
 				return then
 			})

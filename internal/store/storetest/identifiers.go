@@ -69,10 +69,10 @@ var identifierLaws = []law{
 		here, there := b.person(1), personOf(b.other.ID, 1)
 		b.add(here)
 		b.must(b.inStudy(b.other.ID, func(tx registry.Tx) error {
-			return tx.Write(b.ctx, now, &registry.Outcome{
+			return tx.Write(b.ctx, now, remembered(&registry.Outcome{
 				Writes:   []registry.Write{{Participant: there, New: true}},
 				Counters: &registry.Counters{LastSeq: 1, Counted: 1},
-			})
+			}))
 		}))
 		got, err := b.ParticipantByIdentifier(b.ctx, b.other.ID, there.Identifier)
 		b.must(err)

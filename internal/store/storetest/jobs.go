@@ -292,7 +292,7 @@ var stepLaws = []law{
 		both := func(then error) error {
 			out := b.adding(b.person(1))
 			return b.in(func(tx registry.Tx) error {
-				if err := tx.Write(b.ctx, now, out); err != nil {
+				if err := tx.Write(b.ctx, now, remembered(out)); err != nil {
 					return err
 				}
 				if err := tx.SaveStep(b.ctx, step); err != nil {
@@ -318,7 +318,7 @@ var stepLaws = []law{
 		b.must(b.DeleteJob(b.ctx, j.Study, j.ID, now, nil))
 		out := b.adding(b.person(1))
 		err := b.in(func(tx registry.Tx) error {
-			if err := tx.Write(b.ctx, now, out); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(out)); err != nil {
 				return err
 			}
 			return tx.SaveStep(b.ctx, stepOf(j, 0))

@@ -33,7 +33,7 @@ func (b *bed) fenced(j *jobs.Job) {
 	step.Output = []byte("late")
 	out := b.adding(b.person(77))
 	b.wantCode(b.in(func(tx registry.Tx) error {
-		b.must(tx.Write(b.ctx, now, out))
+		b.must(tx.Write(b.ctx, now, remembered(out)))
 		return tx.SaveStep(b.ctx, step)
 	}), fault.Conflict, jobs.LeaseLost)
 	b.wantCode(b.RenewJob(b.ctx, j.Study, j.ID, j.Lease, time.Hour), fault.Conflict, jobs.LeaseLost)

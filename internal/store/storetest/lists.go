@@ -49,6 +49,33 @@ var listLaws = []law{
 			b.same(name+", second page", c.want[1:2], seqs(rest))
 		}
 	}},
+	{"contacts come in order of creation, a page at a time, with the state that they were read in", func(b *bed) {
+		full, north, hidden, last := fullPerson(b, 1), b.person(2), b.person(3), b.person(4)
+		full.Site, north.Site, hidden.Site, last.Site = b.south, b.north, b.south, b.south
+		hidden.Status, last.WithdrawnAt = registry.StatusRemoved, now
+		b.add(full, north, hidden, last)
+		contact := func(p *registry.Participant) registry.Contact {
+			return registry.Contact{
+				ID: p.ID, Seq: p.Seq, Identifier: p.Identifier,
+				FirstName: p.Details[registry.FirstName], LastName: p.Details[registry.LastName], Email: p.Details[registry.Email],
+				MobilePhone: p.Details[registry.MobilePhone], SecondaryID: p.Details[registry.SecondaryID],
+				Status: p.Status, Participate: p.Participate, AccessCode: p.AccessCode, Withdrawn: p.Withdrawn(),
+			}
+		}
+		read := func(site registry.SiteID, after int64, limit int) *registry.ContactList {
+			list, err := b.Contacts(b.ctx, b.study.ID, site, after, limit)
+			b.must(err)
+			return list
+		}
+		state := b.counters(b.study.ID).State
+		b.same("first page", &registry.ContactList{Contacts: []registry.Contact{contact(full), contact(hidden)}, State: state}, read(b.south, 0, 2))
+		b.same("second page", &registry.ContactList{Contacts: []registry.Contact{contact(last)}, State: state}, read(b.south, 3, 2))
+		b.same("study level", &registry.ContactList{State: state}, read(registry.StudyLevel, 0, 2))
+		b.must(b.write(updating(north)))
+		if now := read(b.south, 9, 2).State; now <= state || now != b.counters(b.study.ID).State {
+			b.Errorf("state %d after a change, it was %d", now, state)
+		}
+	}},
 	{"who moves leaves one site's list and enters the other's", func(b *bed) {
 		p := b.person(1)
 		p.Site = b.north

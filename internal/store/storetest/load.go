@@ -49,7 +49,7 @@ var loadLaws = []law{
 		p := b.person(1)
 		out := b.adding(p)
 		b.must(b.in(func(tx registry.Tx) error {
-			if err := tx.Write(b.ctx, now, out); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(out)); err != nil {
 				return err
 			}
 			known, err := tx.Load(b.ctx, &registry.Ask{IDs: []registry.ID{p.ID}, OIDs: []string{p.OID}})
@@ -92,7 +92,7 @@ var loadLaws = []law{
 			}
 			p := first.Participants[0]
 			p.Identifier, p.Site = "CHANGED", b.south // as Decide would, then written
-			if err := tx.Write(b.ctx, now, updating(p)); err != nil {
+			if err := tx.Write(b.ctx, now, remembered(updating(p))); err != nil {
 				return err
 			}
 			again, err := tx.Load(b.ctx, ask)

@@ -105,10 +105,10 @@ var participantLaws = []law{
 	{"writing to an unknown study is refused", func(b *bed) {
 		p := personOf(987654, 1)
 		err := b.inStudy(987654, func(tx registry.Tx) error {
-			return tx.Write(b.ctx, now, &registry.Outcome{
+			return tx.Write(b.ctx, now, remembered(&registry.Outcome{
 				Writes:   []registry.Write{{Participant: p, New: true}},
 				Counters: &registry.Counters{LastSeq: 1, Counted: 1},
-			})
+			}))
 		})
 		b.wantCode(err, fault.NotFound, registry.StudyUnknown)
 		got, err := b.ParticipantByID(b.ctx, 987654, p.ID)

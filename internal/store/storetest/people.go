@@ -37,6 +37,33 @@ func (b *bed) account() *access.ServiceAccount {
 }
 
 var peopleLaws = []law{
+	{"a moment answers both versions, no older than itself, and once", func(b *bed) {
+		elsewhere := b.another()
+		defer func() { b.must(elsewhere.Close()) }()
+		before := b.version()
+		b.must(elsewhere.Define(b.ctx, putting(fullStudy())))
+		ctx := registry.WithMoment(b.ctx)
+		people, err := b.AccessVersion(ctx)
+		b.must(err)
+		b.same("the directory's version", b.accessVersion(), people)
+		changed := b.version()
+		if changed == before {
+			b.Fatal("a study was put and the catalog's version has not changed")
+		}
+		again := b.user()
+		b.must(elsewhere.Define(b.ctx, func(ctx context.Context, tx config.Tx) error { return tx.PutUser(ctx, again) }))
+		study := *b.study
+		study.Name += " again"
+		b.must(elsewhere.Define(b.ctx, putting(&study)))
+		for _, want := range []int64{changed, b.version()} {
+			got, err := b.CatalogVersion(ctx)
+			b.must(err)
+			b.same("the catalog's version", want, got)
+		}
+		people, err = b.AccessVersion(ctx) // nobody is let in on an old look
+		b.must(err)
+		b.same("the directory's version asked for again", b.accessVersion(), people)
+	}},
 	{"a user reads back as stored and is found without regard to case", func(b *bed) {
 		want := b.user()
 		b.define(func(tx config.Tx) error { return tx.PutUser(b.ctx, want) })

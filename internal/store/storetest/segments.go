@@ -106,7 +106,7 @@ var segmentLaws = []law{
 		out := b.adding(p)
 		out.Memberships = []registry.Membership{{Segment: smokers.ID, Participant: p.ID, Member: true}}
 		err := b.in(func(tx registry.Tx) error {
-			b.must(tx.Write(b.ctx, now, out))
+			b.must(tx.Write(b.ctx, now, remembered(out)))
 			return errOurs
 		})
 		if err == nil {
@@ -160,11 +160,11 @@ var segmentLaws = []law{
 		there.ID = here.ID
 		b.add(here)
 		b.must(b.inStudy(b.other.ID, func(tx registry.Tx) error {
-			return tx.Write(b.ctx, later(5), &registry.Outcome{
+			return tx.Write(b.ctx, later(5), remembered(&registry.Outcome{
 				Writes:      []registry.Write{{Participant: there, New: true}},
 				Memberships: []registry.Membership{{Segment: smokers.ID, Participant: there.ID, Member: true}},
 				Counters:    &registry.Counters{LastSeq: 1, Counted: 1},
-			})
+			}))
 		}))
 		b.same("here", []registry.SegmentMember(nil), b.segmentsOf(here))
 		b.finds("found here", registry.Query{Segment: &smokers.ID})
@@ -197,8 +197,8 @@ var segmentLaws = []law{
 // memberOf is the function for InStudy that makes the participant a smoker.
 func memberOf(p *registry.Participant) func(context.Context, registry.Tx) error {
 	return func(ctx context.Context, tx registry.Tx) error {
-		return tx.Write(ctx, now, &registry.Outcome{
+		return tx.Write(ctx, now, remembered(&registry.Outcome{
 			Memberships: []registry.Membership{{Segment: smokers.ID, Participant: p.ID, Member: true}},
-		})
+		}))
 	}
 }

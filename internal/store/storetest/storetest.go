@@ -63,6 +63,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"queries", queryLaws},
 		{"pages", pageLaws},
 		{"query model", queryModelLaws},
+		{"news", newsLaws},
 		{"segments", segmentLaws},
 		{"knowledge", loadLaws},
 		{"claims", claimLaws},
@@ -213,9 +214,37 @@ func (b *bed) inStudy(study registry.StudyID, fn func(tx registry.Tx) error) err
 	return b.InStudy(b.ctx, study, func(_ context.Context, tx registry.Tx) error { return fn(tx) })
 }
 
-// write writes an outcome in a transaction of its own.
+// write writes an outcome in a transaction of its own, with the audit events that it must have.
 func (b *bed) write(out *registry.Outcome) error {
+	remembered(out)
 	return b.in(func(tx registry.Tx) error { return tx.Write(b.ctx, now, out) })
+}
+
+// remembered adds the audit events that the outcome must have and has not: of everybody who is
+// changed or deleted, and of those who are added if it has none at all.
+func remembered(out *registry.Outcome) *registry.Outcome {
+	told, silent := map[registry.ID]bool{}, len(out.Events) == 0
+	for _, e := range out.Events {
+		told[e.Participant] = true
+	}
+	remember := func(id registry.ID, action audit.Action) {
+		if !told[id] {
+			told[id] = true
+			out.Events = append(out.Events, audit.Event{Action: action, Participant: id})
+		}
+	}
+	for _, w := range out.Writes {
+		switch {
+		case !w.New:
+			remember(w.Participant.ID, audit.ParticipantUpdated)
+		case silent:
+			remember(w.Participant.ID, audit.ParticipantAdded)
+		}
+	}
+	for _, id := range out.Deleted {
+		remember(id, audit.ParticipantDeleted)
+	}
+	return out
 }
 
 // add adds participants and counts them.

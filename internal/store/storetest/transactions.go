@@ -13,7 +13,7 @@ var transactionLaws = []law{
 	{"an error of the function undoes everything and comes back", func(b *bed) {
 		out := b.adding(b.person(1))
 		err := b.in(func(tx registry.Tx) error {
-			b.must(tx.Write(b.ctx, now, out))
+			b.must(tx.Write(b.ctx, now, remembered(out)))
 			return errOurs
 		})
 		if !errors.Is(err, errOurs) {
@@ -25,8 +25,8 @@ var transactionLaws = []law{
 		b.add(b.person(1))
 		fresh, twin := b.adding(b.person(2)), b.adding(b.person(1))
 		err := b.in(func(tx registry.Tx) error {
-			b.must(tx.Write(b.ctx, now, fresh))
-			_ = tx.Write(b.ctx, now, twin)
+			b.must(tx.Write(b.ctx, now, remembered(fresh)))
+			_ = tx.Write(b.ctx, now, remembered(twin))
 			return nil
 		})
 		b.wantKind(err, fault.Conflict)
@@ -36,7 +36,7 @@ var transactionLaws = []law{
 		b.add(b.person(1))
 		twin := b.adding(b.person(1))
 		_ = b.in(func(tx registry.Tx) error {
-			first := tx.Write(b.ctx, now, twin)
+			first := tx.Write(b.ctx, now, remembered(twin))
 			b.wantKind(first, fault.Conflict)
 			for name, call := range methods(b, tx) {
 				if err := call(); err == nil {
@@ -68,7 +68,7 @@ var transactionLaws = []law{
 				}
 			}()
 			_ = b.in(func(tx registry.Tx) error {
-				b.must(tx.Write(b.ctx, now, out))
+				b.must(tx.Write(b.ctx, now, remembered(out)))
 				panic("ours")
 			})
 		}()
@@ -80,7 +80,7 @@ var transactionLaws = []law{
 		ctx, cancel := context.WithCancel(b.ctx)
 		defer cancel()
 		err := b.InStudy(ctx, b.study.ID, func(ctx context.Context, tx registry.Tx) error {
-			if err := tx.Write(ctx, now, out); err != nil {
+			if err := tx.Write(ctx, now, remembered(out)); err != nil {
 				return err
 			}
 			cancel()

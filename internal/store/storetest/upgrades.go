@@ -96,6 +96,9 @@ func sampleRow(version int64, table Table) map[string]any {
 // renamed are the columns of SQLite that version 5 named anew.
 var renamed = map[string][2]string{"studies": {"id", "study_id"}, "access_codes": {"study_id", "of_study"}}
 
+// searched are the columns of participants, of either engine, that version 6 dropped.
+var searched = []string{"search_text", "custom_text", "folds"}
+
 // migratedRows are a table's rows as a migration has to leave them: what it changes on purpose,
 // and zero in every column that it adds.
 func migratedRows(version int64, table Table, before []map[string]string) []map[string]string {
@@ -108,6 +111,11 @@ func migratedRows(version int64, table Table, before []map[string]string) []map[
 		}
 		if table.Name == "jobs" && version == 5 && row["upload"] != "" {
 			row["upload"] = "uploads/" + row["upload"]
+		}
+		if table.Name == "participants" && version == 6 {
+			for _, name := range searched {
+				delete(row, name)
+			}
 		}
 		for name, kind := range table.Columns {
 			if _, ok := row[name]; ok {

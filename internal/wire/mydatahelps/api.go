@@ -121,7 +121,8 @@ func (v *visit) origin(r *http.Request) audit.Origin {
 func (a *API) open(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	v := &visit{}
 	var err error
-	if v.caller, err = a.admit(w, r); err != nil {
+	ctx := registry.WithMoment(r.Context())
+	if v.caller, err = a.admit(ctx, w, r); err != nil {
 		return nil, err
 	}
 	if !v.caller.Service {
@@ -132,7 +133,7 @@ func (a *API) open(w http.ResponseWriter, r *http.Request) (*visit, error) {
 	if !ok {
 		return nil, unknown
 	}
-	catalog, err := a.registry.Catalog(r.Context())
+	catalog, err := a.registry.Catalog(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -151,31 +152,31 @@ func (a *API) open(w http.ResponseWriter, r *http.Request) (*visit, error) {
 
 // admit tells who calls, by the bearer token, and counts the request against the caller's
 // budget; one without a caller counts against its address.
-func (a *API) admit(w http.ResponseWriter, r *http.Request) (*access.Principal, error) {
-	caller, err := a.caller(r)
+func (a *API) admit(ctx context.Context, w http.ResponseWriter, r *http.Request) (*access.Principal, error) {
+	caller, err := a.caller(ctx, r)
 	who := addressOf(r)
 	if err == nil {
-		httpx.SetActor(r.Context(), caller.Name)
+		httpx.SetActor(ctx, caller.Name)
 		who = access.PayerOf(caller)
 	}
-	if refused := a.charge(w, r, who); refused != nil {
+	if refused := a.charge(ctx, w, who); refused != nil {
 		return nil, refused
 	}
 	return caller, err
 }
 
-func (a *API) caller(r *http.Request) (*access.Principal, error) {
+func (a *API) caller(ctx context.Context, r *http.Request) (*access.Principal, error) {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, fault.New(fault.Unauthenticated, access.TokenInvalid, "a bearer token is needed")
 	}
-	return a.auth.Authenticate(r.Context(), strings.TrimSpace(token))
+	return a.auth.Authenticate(ctx, strings.TrimSpace(token))
 }
 
 // RenderUnknown answers a request for which the dialect has no route, or no such method. Such
 // a request counts against the budget like any other.
 func (a *API) RenderUnknown(w http.ResponseWriter, r *http.Request, err *fault.Error) {
-	if _, denied := a.admit(w, r); denied != nil && fault.KindOf(denied) == fault.TooMany {
+	if _, denied := a.admit(r.Context(), w, r); denied != nil && fault.KindOf(denied) == fault.TooMany {
 		err = fault.As(denied)
 		setRetryAfter(w, err)
 	}

@@ -1,6 +1,7 @@
 package mydatahelps
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"strconv"
@@ -29,8 +30,8 @@ func addressOf(r *http.Request) access.Payer { return access.PayerAt(httpx.Remot
 // charge counts a request and tells the client how its budget stands, on every answer
 // (decisions, MyDataHelps 12), unless the database does not say. It answers fault TooMany if
 // the budget is used up.
-func (a *API) charge(w http.ResponseWriter, r *http.Request, who access.Payer) error {
-	s, err := a.budget.Spend(r.Context(), who)
+func (a *API) charge(ctx context.Context, w http.ResponseWriter, who access.Payer) error {
+	s, err := a.budget.Spend(ctx, who)
 	if err != nil {
 		return err
 	}

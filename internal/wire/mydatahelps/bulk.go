@@ -3,6 +3,7 @@ package mydatahelps
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"rollcall/internal/fault"
 	"rollcall/internal/httpx"
@@ -14,9 +15,22 @@ const maxItems = 10_000
 
 // bulkAnswer is the answer to a bulk. What differed in nothing counts in neither total.
 type bulkAnswer struct {
-	TotalAdded   int     `json:"totalAdded"`
-	TotalUpdated int     `json:"totalUpdated"`
-	Results      []taken `json:"results"`
+	added, updated int
+	results        []taken
+}
+
+// AppendJSON implements httpx.JSONAppender.
+func (a bulkAnswer) AppendJSON(to []byte) []byte {
+	to = strconv.AppendInt(append(to, `{"totalAdded":`...), int64(a.added), 10)
+	to = strconv.AppendInt(append(to, `,"totalUpdated":`...), int64(a.updated), 10)
+	to = append(to, `,"results":[`...)
+	for i := range a.results {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = a.results[i].AppendJSON(to)
+	}
+	return append(to, "]}"...)
 }
 
 // postParticipants adds or updates many participants, all or none of them:
@@ -43,7 +57,7 @@ func (a *API) postParticipants(w http.ResponseWriter, r *http.Request, v *visit)
 	if err != nil {
 		return err
 	}
-	answer := bulkAnswer{Results: make([]taken, len(changes))}
+	answer := bulkAnswer{results: make([]taken, len(changes))}
 	if len(changes) == 0 {
 		return httpx.WriteJSON(w, http.StatusOK, answer)
 	}
@@ -61,12 +75,12 @@ func (a *API) postParticipants(w http.ResponseWriter, r *http.Request, v *visit)
 		}
 		switch results[i].Done {
 		case registry.Added:
-			answer.TotalAdded++
+			answer.added++
 		case registry.Updated:
-			answer.TotalUpdated++
+			answer.updated++
 		case registry.Unchanged, registry.Deleted:
 		}
-		answer.Results[i] = takenOf(v.study, &results[i])
+		answer.results[i] = takenOf(v.study, &results[i])
 	}
 	return httpx.WriteJSON(w, http.StatusOK, answer)
 }

@@ -1,11 +1,14 @@
 package mydatahelps
 
 import (
-	"bytes"
-	"encoding/json"
+	"encoding/hex"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
+	"rollcall/internal/httpx"
 	"rollcall/internal/registry"
 )
 
@@ -16,27 +19,15 @@ const (
 	segmentDate = "2006-01-02T15:04:05.000Z"
 )
 
-// wireParticipant is the participant object (spec "Participant Object"; decisions,
-// MyDataHelps 2), its keys in the order of the vendor's sample.
+// wireParticipant is a participant as the wire shows it (spec "Participant Object"; decisions,
+// MyDataHelps 2). It writes itself: every read and every change answers with it.
 type wireParticipant struct {
-	ID                    string   `json:"id"`
-	Enrolled              bool     `json:"enrolled"`
-	InvitationStatus      *string  `json:"invitationStatus"`
-	InsertedDate          string   `json:"insertedDate"`
-	EnrollmentDate        *string  `json:"enrollmentDate"`
-	WithdrawDate          *string  `json:"withdrawDate"`
-	ParticipantIdentifier string   `json:"participantIdentifier"`
-	SecondaryIdentifier   optional `json:"secondaryIdentifier,omitzero"`
-	LinkIdentifier        string   `json:"linkIdentifier"`
-	Demographics          members  `json:"demographics"`
-	CustomFields          members  `json:"customFields"`
-	ExcludeFromExport     bool     `json:"excludeFromExport"`
-	InstitutionCode       string   `json:"institutionCode"`
-	AddedToSegmentDate    *string  `json:"addedToSegmentDate,omitempty"`
-	AccountEmail          *string  `json:"accountEmail"`
-	AccountMobilePhone    *string  `json:"accountMobilePhone"`
-	ViewRecordLink        *string  `json:"viewParticipantRecordLink"` // always null: there is no such page
+	study   *registry.Study
+	of      *registry.Participant
+	addedAt time.Time // to the segment that was asked for; zero: none was
 }
+
+var _ httpx.JSONAppender = wireParticipant{}
 
 // demographics are the demographic fields in the order in which they are written: the vendor's
 // sample's, then those that it leaves out.
@@ -77,38 +68,66 @@ func demographicByName(name string) (registry.Field, bool) {
 	return 0, false
 }
 
-// participantObject writes a participant down as the wire shows it.
+// participantObject is the participant as the wire shows it.
 func participantObject(study *registry.Study, p *registry.Participant) wireParticipant {
-	object := wireParticipant{
-		ID:                    p.ID.String(),
-		Enrolled:              p.Enrolled,
-		InvitationStatus:      orNull(string(p.Invitation)),
-		InsertedDate:          p.CreatedAt.UTC().Format(wireDate),
-		EnrollmentDate:        dateOrNull(p.EnrolledAt),
-		WithdrawDate:          dateOrNull(p.WithdrawnAt),
-		ParticipantIdentifier: p.Identifier,
-		LinkIdentifier:        p.LinkID.String(),
-		Demographics:          make(members, 0, len(demographics)),
-		CustomFields:          make(members, 0, len(study.CustomFields)),
-		ExcludeFromExport:     p.ExcludeFromExport,
-		InstitutionCode:       study.SiteCode(p.Site),
+	return wireParticipant{study: study, of: p}
+}
+
+// AppendJSON implements httpx.JSONAppender. The keys are in the order of the vendor's sample.
+func (o wireParticipant) AppendJSON(to []byte) []byte {
+	p := o.of
+	to = appendGUID(append(to, `{"id":`...), p.ID)
+	to = strconv.AppendBool(append(to, `,"enrolled":`...), p.Enrolled)
+	to = appendTextOrNull(append(to, `,"invitationStatus":`...), string(p.Invitation))
+	to = appendDate(append(to, `,"insertedDate":`...), p.CreatedAt)
+	to = appendDateOrNull(append(to, `,"enrollmentDate":`...), p.EnrolledAt)
+	to = appendDateOrNull(append(to, `,"withdrawDate":`...), p.WithdrawnAt)
+	to = httpx.AppendJSONString(append(to, `,"participantIdentifier":`...), p.Identifier)
+	if _, defined := o.study.CustomField(registry.SecondaryIdentifierField); defined {
+		to = appendTextOrNull(append(to, `,"secondaryIdentifier":`...), p.Details[registry.SecondaryID])
 	}
+	to = appendGUID(append(to, `,"linkIdentifier":`...), p.LinkID)
+	to = o.appendDemographics(append(to, `,"demographics":{`...))
+	to = o.appendCustomFields(append(to, `},"customFields":{`...))
+	to = strconv.AppendBool(append(to, `},"excludeFromExport":`...), p.ExcludeFromExport)
+	to = httpx.AppendJSONString(append(to, `,"institutionCode":`...), o.study.SiteCode(p.Site))
+	if !o.addedAt.IsZero() {
+		to = appendDate(append(to, `,"addedToSegmentDate":`...), o.addedAt)
+	}
+	email, phone := "", ""
+	if p.Enrolled { // only then is there an account, and the contacts are its
+		email, phone = p.Details[registry.Email], shown(p, registry.MobilePhone)
+	}
+	to = appendTextOrNull(append(to, `,"accountEmail":`...), email)
+	to = appendTextOrNull(append(to, `,"accountMobilePhone":`...), phone)
+	return append(to, `,"viewParticipantRecordLink":null}`...) // there is no such page
+}
+
+func (o wireParticipant) appendDemographics(to []byte) []byte {
+	begun := len(to)
 	for _, d := range demographics {
-		if value := shown(p, d.field); value != "" {
-			object.Demographics = append(object.Demographics, member{d.name, value})
+		if value := shown(o.of, d.field); value != "" {
+			to = appendMember(to, begun, d.name, value)
 		}
 	}
-	for _, field := range study.CustomFields {
-		object.CustomFields = append(object.CustomFields, member{field.Name, p.CustomValue(field.Name)})
+	return to
+}
+
+func (o wireParticipant) appendCustomFields(to []byte) []byte {
+	begun := len(to)
+	for i := range o.study.CustomFields {
+		name := o.study.CustomFields[i].Name
+		to = appendMember(to, begun, name, o.of.CustomValue(name))
 	}
-	if _, defined := study.CustomField(registry.SecondaryIdentifierField); defined {
-		object.SecondaryIdentifier = optional{present: true, value: orNull(p.Details[registry.SecondaryID])}
+	return to
+}
+
+// appendMember appends a key and its text to the object whose members begin at begun.
+func appendMember(to []byte, begun int, name, value string) []byte {
+	if len(to) > begun {
+		to = append(to, ',')
 	}
-	if p.Enrolled { // only then is there an account, and the contacts are its
-		object.AccountEmail = orNull(p.Details[registry.Email])
-		object.AccountMobilePhone = orNull(shown(p, registry.MobilePhone))
-	}
-	return object
+	return httpx.AppendJSONString(append(httpx.AppendJSONString(to, name), ':'), value)
 }
 
 // shown is a detail as the wire shows it.
@@ -119,69 +138,28 @@ func shown(p *registry.Participant, f registry.Field) string {
 	return p.Details[f]
 }
 
-// dateOrNull writes a time; nil for the zero time.
-func dateOrNull(t time.Time) *string {
+func appendGUID(to []byte, id uuid.UUID) []byte {
+	to = hex.AppendEncode(append(to, '"'), id[:4])
+	for _, part := range [][]byte{id[4:6], id[6:8], id[8:10], id[10:]} {
+		to = hex.AppendEncode(append(to, '-'), part)
+	}
+	return append(to, '"')
+}
+
+func appendDate(to []byte, t time.Time) []byte {
+	return append(t.UTC().AppendFormat(append(to, '"'), wireDate), '"')
+}
+
+func appendDateOrNull(to []byte, t time.Time) []byte {
 	if t.IsZero() {
-		return nil
+		return append(to, "null"...)
 	}
-	text := t.UTC().Format(wireDate)
-	return &text
+	return appendDate(to, t)
 }
 
-func orNull(text string) *string {
+func appendTextOrNull(to []byte, text string) []byte {
 	if text == "" {
-		return nil
+		return append(to, "null"...)
 	}
-	return &text
-}
-
-// optional is a key that may be absent, null or a string.
-type optional struct {
-	present bool
-	value   *string
-}
-
-// IsZero tells whether the key is absent.
-func (o optional) IsZero() bool { return !o.present }
-
-// MarshalJSON implements json.Marshaler.
-func (o optional) MarshalJSON() ([]byte, error) {
-	if o.value == nil {
-		return []byte("null"), nil
-	}
-	return appendText(nil, *o.value)
-}
-
-// members is a JSON object of strings that keeps its order.
-type members []member
-
-type member struct{ name, value string }
-
-// MarshalJSON implements json.Marshaler.
-func (ms members) MarshalJSON() ([]byte, error) {
-	text := []byte{'{'}
-	var err error
-	for i, m := range ms {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		if text, err = appendText(text, m.name); err != nil {
-			return nil, err
-		}
-		if text, err = appendText(append(text, ':'), m.value); err != nil {
-			return nil, err
-		}
-	}
-	return append(text, '}'), nil
-}
-
-// appendText appends a JSON string without the escapes that only HTML needs.
-func appendText(to []byte, text string) ([]byte, error) {
-	b := bytes.NewBuffer(to)
-	enc := json.NewEncoder(b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(text); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return httpx.AppendJSONString(to, text)
 }

@@ -9,8 +9,15 @@ import (
 
 // taken is the answer to a change of one participant, and one of the results of a bulk.
 type taken struct {
-	Action string          `json:"actionTaken"`
-	Result wireParticipant `json:"result"`
+	action string
+	result wireParticipant
+}
+
+// AppendJSON implements httpx.JSONAppender.
+func (t taken) AppendJSON(to []byte) []byte {
+	to = httpx.AppendJSONString(append(to, `{"actionTaken":`...), t.action)
+	to = t.result.AppendJSON(append(to, `,"result":`...))
+	return append(to, '}')
 }
 
 // actionNames are the vendor's words for what became of a change (spec "Add/Update
@@ -23,7 +30,7 @@ var actionNames = map[registry.Done]string{
 }
 
 func takenOf(study *registry.Study, result *registry.Result) taken {
-	return taken{Action: actionNames[result.Done], Result: participantObject(study, result.Participant)}
+	return taken{action: actionNames[result.Done], result: participantObject(study, result.Participant)}
 }
 
 // getParticipant reads one participant:

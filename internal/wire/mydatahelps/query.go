@@ -3,6 +3,7 @@ package mydatahelps
 import (
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"rollcall/internal/fault"
@@ -19,9 +20,23 @@ const (
 
 // participantPage is the answer to a query.
 type participantPage struct {
-	PageNumber        int               `json:"pageNumber"`
-	TotalParticipants int               `json:"totalParticipants"`
-	Participants      []wireParticipant `json:"participants"`
+	number       int
+	total        int
+	participants []wireParticipant
+}
+
+// AppendJSON implements httpx.JSONAppender.
+func (p participantPage) AppendJSON(to []byte) []byte {
+	to = strconv.AppendInt(append(to, `{"pageNumber":`...), int64(p.number), 10)
+	to = strconv.AppendInt(append(to, `,"totalParticipants":`...), int64(p.total), 10)
+	to = append(to, `,"participants":[`...)
+	for i := range p.participants {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = p.participants[i].AppendJSON(to)
+	}
+	return append(to, "]}"...)
 }
 
 // listParticipants finds participants of the project:
@@ -47,13 +62,13 @@ func (a *API) listParticipants(w http.ResponseWriter, r *http.Request, v *visit)
 		return err
 	}
 	answer := participantPage{
-		PageNumber: number, TotalParticipants: page.Total,
-		Participants: make([]wireParticipant, len(page.Participants)),
+		number: number, total: page.Total,
+		participants: make([]wireParticipant, len(page.Participants)),
 	}
 	for i, p := range page.Participants {
-		answer.Participants[i] = participantObject(v.study, p)
+		answer.participants[i] = participantObject(v.study, p)
 		if q.Segment != nil {
-			answer.Participants[i].AddedToSegmentDate = dateOrNull(page.AddedAt[i])
+			answer.participants[i].addedAt = page.AddedAt[i]
 		}
 	}
 	return httpx.WriteJSON(w, http.StatusOK, answer)

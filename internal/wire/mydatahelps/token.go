@@ -37,7 +37,7 @@ type tokenAnswer struct {
 //
 // Reference, MyDataHelps 1; decisions, MyDataHelps 9. RFC 6749 and RFC 7523 say the rest.
 func (a *API) postToken(w http.ResponseWriter, r *http.Request) error {
-	if err := a.charge(w, r, addressOf(r)); err != nil {
+	if err := a.charge(r.Context(), w, addressOf(r)); err != nil {
 		return err
 	}
 	form, err := readForm(r)

@@ -118,27 +118,28 @@ func (v *visit) origin(r *http.Request) audit.Origin {
 }
 
 // caller tells who calls, by the bearer token.
-func (a *API) caller(r *http.Request) (*access.Principal, error) {
+func (a *API) caller(ctx context.Context, r *http.Request) (*access.Principal, error) {
 	scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, fault.New(fault.Unauthenticated, "", "a bearer token is needed")
 	}
-	caller, err := a.auth.Authenticate(r.Context(), strings.TrimSpace(token))
+	caller, err := a.auth.Authenticate(ctx, strings.TrimSpace(token))
 	if err != nil {
 		return nil, err
 	}
-	httpx.SetActor(r.Context(), caller.Name)
+	httpx.SetActor(ctx, caller.Name)
 	return caller, nil
 }
 
 // open admits a request to the study and site of its path, checking in the order of
 // decisions, OpenClinica 2: study, site, both available if it writes, site of this study, role.
 func (a *API) open(r *http.Request, op access.Operation, writes bool) (*visit, error) {
-	caller, err := a.caller(r)
+	ctx := registry.WithMoment(r.Context())
+	caller, err := a.caller(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	catalog, err := a.registry.Catalog(r.Context())
+	catalog, err := a.registry.Catalog(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -152,35 +152,36 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 	if t.at.Listed >= t.params.To {
 		return nil, io.EOF
 	}
-	page, err := t.registry.Participants(ctx, t.study, &t.site, t.at.After, limit)
+	list, err := t.registry.Contacts(ctx, t.study, t.site, t.at.After, limit)
 	if err != nil {
 		return nil, err
 	}
-	if len(page) == 0 {
+	if len(list.Contacts) == 0 {
 		return nil, io.EOF
 	}
-	chunk := &jobs.Chunk{}
-	var lines [][]string
-	for _, p := range page {
-		t.at.After = p.Seq
-		if !p.Listed() {
+	chunk := &jobs.Chunk{AsOf: list.State, Changes: make([]registry.Change, 0, len(list.Contacts))}
+	lines := make([][]string, 0, len(list.Contacts))
+	for i := range list.Contacts {
+		c := &list.Contacts[i]
+		t.at.After = c.Seq
+		if !c.Listed() {
 			continue
 		}
 		t.at.Listed++
 		if t.at.Listed <= t.params.From || t.at.Listed > t.params.To {
 			continue
 		}
-		line, err := t.line(p)
+		line, err := t.line(c)
 		if err != nil {
 			return nil, err
 		}
 		lines = append(lines, line)
 		chunk.Rows++
 		chunk.Changes = append(chunk.Changes, registry.Change{
-			Action: registry.Look, Profile: registry.OpenClinica(), Origin: t.origin, ID: p.ID,
+			Action: registry.Look, Profile: registry.OpenClinica(), Origin: t.origin, ID: c.ID,
 		})
-		if t.params.Register && p.AccessCode != nil {
-			chunk.Events = append(chunk.Events, codeRead(t.origin, p))
+		if t.params.Register && c.AccessCode != nil {
+			chunk.Events = append(chunk.Events, codeRead(t.origin, c.ID, c.Identifier))
 		}
 	}
 	if chunk.Cursor, err = json.Marshal(t.at); err != nil {
@@ -191,32 +192,31 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 }
 
 // text writes the lines of those who are still at the site: somebody may have been erased,
-// removed or moved since the page was read.
+// removed or moved since the page was read. Without results nothing has changed since.
 func (t *extractTask) text(lines [][]string, results []registry.Result) []byte {
 	var out bytes.Buffer
 	w := csv.NewWriter(&out)
 	for i, line := range lines {
-		if p := results[i].Participant; p != nil && p.Site == t.site && p.Listed() {
-			_ = w.Write(line) // into memory: cannot fail
+		if len(results) > 0 {
+			if p := results[i].Participant; p == nil || p.Site != t.site || !p.Listed() {
+				continue
+			}
 		}
+		_ = w.Write(line) // into memory: cannot fail
 	}
 	w.Flush()
 	return out.Bytes()
 }
 
 // line is one participant's line.
-func (t *extractTask) line(p *registry.Participant) ([]string, error) {
-	d := &p.Details
-	line := []string{
-		p.Identifier, d[registry.FirstName], d[registry.LastName], d[registry.Email],
-		d[registry.MobilePhone], d[registry.SecondaryID],
-	}
+func (t *extractTask) line(c *registry.Contact) ([]string, error) {
+	line := []string{c.Identifier, c.FirstName, c.LastName, c.Email, c.MobilePhone, c.SecondaryID}
 	if !t.params.Register {
 		return line, nil
 	}
-	code, err := t.registry.AccessCode(p)
+	code, err := t.registry.AccessCode(c.AccessCode)
 	if err != nil {
 		return nil, err
 	}
-	return append(line, code, string(p.ParticipateNow())), nil
+	return append(line, code, string(c.Participate)), nil // nobody is listed for whom another is shown
 }

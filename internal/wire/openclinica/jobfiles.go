@@ -100,7 +100,7 @@ func listJob(study *registry.Study, job *jobs.Job) listedJob {
 
 // ownJob finds the job of the request's path, which has to be the caller's own.
 func (a *API) ownJob(r *http.Request) (*access.Principal, *jobs.Job, *registry.Study, error) {
-	caller, err := a.caller(r)
+	caller, err := a.caller(r.Context(), r)
 	if err != nil {
 		return nil, nil, nil, err
 	}

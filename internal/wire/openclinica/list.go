@@ -190,11 +190,11 @@ func (a *API) describe(r *http.Request, v *visit, p *registry.Participant, withC
 	if !withCode || p.AccessCode == nil {
 		return answer, nil
 	}
-	code, err := a.registry.AccessCode(p)
+	code, err := a.registry.AccessCode(p.AccessCode)
 	if err != nil {
 		return nil, err
 	}
-	batch := &registry.Batch{Events: []audit.Event{codeRead(v.origin(r), p)}}
+	batch := &registry.Batch{Events: []audit.Event{codeRead(v.origin(r), p.ID, p.Identifier)}}
 	if _, err := a.registry.ApplyBatch(r.Context(), v.study.ID, batch); err != nil {
 		return nil, err
 	}
@@ -203,9 +203,6 @@ func (a *API) describe(r *http.Request, v *visit, p *registry.Participant, withC
 }
 
 // codeRead remembers that somebody was shown a participant's access code.
-func codeRead(origin audit.Origin, p *registry.Participant) audit.Event {
-	return audit.Event{
-		Origin: origin, Action: audit.AccessCodeRead,
-		Participant: p.ID, Identifier: p.Identifier,
-	}
+func codeRead(origin audit.Origin, id registry.ID, identifier string) audit.Event {
+	return audit.Event{Origin: origin, Action: audit.AccessCodeRead, Participant: id, Identifier: identifier}
 }

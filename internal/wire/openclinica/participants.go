@@ -48,6 +48,15 @@ type participantAnswer struct {
 	ParticipateStatus string `json:"participateStatus"`
 }
 
+// AppendJSON implements httpx.JSONAppender.
+func (a participantAnswer) AppendJSON(to []byte) []byte {
+	to = httpx.AppendJSONString(append(to, `{"subjectKey":`...), a.SubjectKey)
+	to = httpx.AppendJSONString(append(to, `,"subjectOid":`...), a.SubjectOID)
+	to = httpx.AppendJSONString(append(to, `,"status":`...), a.Status)
+	to = httpx.AppendJSONString(append(to, `,"participateStatus":`...), a.ParticipateStatus)
+	return append(to, '}')
+}
+
 // postParticipant adds or updates one participant, at a site or at study level:
 //
 //	POST /clinicaldata/studies/{study}/sites/{site}/participants?register=y|n
