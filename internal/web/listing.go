@@ -21,7 +21,8 @@ type listing struct {
 	Site       string // a site's code, studyLevelCode, or "" for every place
 	Segment    string
 	Filters    []listFilter
-	Sort       string // a column's key
+	Standing   map[string]string // values of standingFilters by their parameters
+	Sort       string            // a column's key
 	Descending bool
 	Columns    []string // keys; nil for the default ones
 	Page       int      // from 1
@@ -88,6 +89,9 @@ func (v *visit) readListing() (*listing, error) {
 		} else {
 			l.Size = n
 		}
+	}
+	if err := l.readStanding(q); err != nil {
+		return nil, err
 	}
 	return l, l.readFilters(q)
 }
@@ -174,6 +178,11 @@ func (v *visit) query(l *listing) (*registry.Query, error) {
 		q.Sort = *c.sort
 		q.Sort.Descending = l.Descending
 	}
+	for _, f := range standingFilters() {
+		if value := l.Standing[f.param]; value != "" {
+			f.apply(q, value)
+		}
+	}
 	if !l.contacts {
 		return q, nil // searching and filtering would tell what they may not read
 	}
@@ -212,6 +221,9 @@ func (l *listing) address(base string, pairs ...string) string {
 	set("q", l.Text)
 	set("site", l.Site)
 	set("segment", l.Segment)
+	for param, value := range l.Standing {
+		set(param, value)
+	}
 	for _, f := range l.Filters {
 		q.Set(filterPrefix+f.Key, f.Value)
 	}

@@ -17,6 +17,7 @@ type participantsView struct {
 	MaySearch  bool // else an identifier as a whole is looked up
 	Sites      []choice
 	Segments   []choice
+	Standing   []standingChoice
 	Filters    []filterChip
 	Fields     []choice // to filter by
 	Columns    []choice
@@ -125,7 +126,7 @@ func (v *visit) participantsView(l *listing, page *registry.Page) *participantsV
 		view.Select = peopleURL(v.study) + "/selected"
 		view.Actions = v.selectionActions()
 	}
-	if l.Text != "" || l.Segment != "" || len(l.Filters) > 0 || (l.Site != "" && v.who.Places(access.BrowseParticipants, v.study).Whole) {
+	if l.Text != "" || l.Segment != "" || len(l.Filters) > 0 || len(l.Standing) > 0 || (l.Site != "" && v.who.Places(access.BrowseParticipants, v.study).Whole) {
 		view.Clear = (&listing{base: l.base, Columns: l.Columns, Sort: l.Sort, Descending: l.Descending, Size: l.Size}).with()
 	}
 	v.fillChoices(view, l)
@@ -146,6 +147,7 @@ func (v *visit) fillChoices(view *participantsView, l *listing) {
 	if places.Whole {
 		view.Sites = append(view.Sites, choice{studyLevelCode, v.words.say("site.none"), l.Site == studyLevelCode})
 	}
+	view.Standing = v.standingChoices(l)
 	shown := map[string]bool{}
 	for _, c := range l.shown() {
 		shown[c.Key] = true

@@ -41,8 +41,11 @@ func TestListing(t *testing.T) {
 	t.Parallel()
 	inWorlds(t, func(t *testing.T, w *world) {
 		people := w.village()
-		w.post("dana", w.pathOf(people[1])+"/remove")
-		w.post("dana", w.pathOf(people[1])+"/restore")
+		more := w.seed(person{identifier: "GONE", site: "BOSTON", last: "Gone"}, person{identifier: "LEFT", last: "Left"})
+		w.post("dana", w.pathOf(more[0])+"/remove")
+		w.post("dana", w.pathOf(more[1])+"/withdraw")
+		w.post("dana", w.pathOf(people[3])+"/invite")
+		w.post("dana", w.pathOf(people[2])+"/register")
 		segment := ""
 		for _, s := range w.study(junoOID).Segments {
 			if s.Name == "Enrolled smokers" {
@@ -50,22 +53,32 @@ func TestListing(t *testing.T) {
 			}
 		}
 		for query, want := range map[string][]string{
-			"":                              {"A-1", "A-2", "A-3", "A-4"},
+			"":                              {"A-1", "A-2", "A-3", "A-4", "LEFT"},
 			"?q=MÜLLER":                     {"A-3"},
+			"?status=removed":               {"GONE"},
+			"?status=withdrawn":             {"LEFT"},
+			"?status=available&q=a-":        {"A-1", "A-2", "A-3", "A-4"},
+			"?status=locked":                nil,
+			"?invitation=pending":           {"A-4"},
+			"?invitation=none&site=OHIO":    {"A-2"},
+			"?participate=created":          {"A-3"},
+			"?participate=none&q=A-":        {"A-1", "A-2", "A-4"},
+			"?enrolled=no":                  nil,
+			"?enrolled=yes&status=removed":  {"GONE"},
 			"?q=a-":                         {"A-1", "A-2", "A-3", "A-4"},
 			"?q=teal":                       {"A-3"},
 			"?q=nobody":                     nil,
 			"?site=boston":                  {"A-1", "A-3"},
-			"?site=study+level":             {"A-4"},
+			"?site=study+level":             {"A-4", "LEFT"},
 			"?is.firstName=grace":           {"A-2"},
 			"?is.lastName=":                 {"A-4"},
 			"?is.custom.Smoker=09":          {"A-2", "A-3"},
 			"?field=lastName&value=nilsson": {"A-1"},
 			"?segment=" + segment:           {"A-1", "A-2", "A-3"},
-			"?sort=-identifier":             {"A-4", "A-3", "A-2", "A-1"},
-			"?sort=lastName":                {"A-2", "A-3", "A-1", "A-4"},
-			"?sort=-custom.Smoker":          {"A-1", "A-2", "A-3", "A-4"},
-			"?size=3&page=2":                {"A-4"},
+			"?sort=-identifier":             {"LEFT", "A-4", "A-3", "A-2", "A-1"},
+			"?sort=lastName&q=a-":           {"A-2", "A-3", "A-1", "A-4"},
+			"?sort=-custom.Smoker&q=a-":     {"A-1", "A-2", "A-3", "A-4"},
+			"?size=3&page=2":                {"A-4", "LEFT"},
 			"?size=3&page=1&site=BOSTON":    {"A-1", "A-3"},
 		} {
 			if diff := cmp.Diff(want, listed(w.get("dana", peoplePath+query))); diff != "" {
@@ -77,7 +90,7 @@ func TestListing(t *testing.T) {
 		}
 		for _, query := range []string{
 			"?sort=shoeSize", "?sort=site", "?cols=identifier,shoeSize", "?page=0", "?page=x", "?size=501", "?site=NOWHERE", "?segment=x", "?segment=" + people[0].ID.String(),
-			"?is.status=locked", "?is.custom.Shoe=1", "?field=nothing", "?page=99999999999999999999",
+			"?is.status=locked", "?is.custom.Shoe=1", "?field=nothing", "?status=gone", "?enrolled=maybe", "?invitation=x", "?participate=Created", "?page=99999999999999999999",
 		} {
 			if answer := w.send("dana", "GET", peoplePath+query, nil); answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), "The address asks for something") {
 				t.Errorf("%s: %d", query, answer.Code)

@@ -39,7 +39,7 @@ func views(t *testing.T, p *Pages, language string) map[string][]view {
 			&homeView{frame: f, Load: "/numbers"}, &homeView{frame: f, Numbers: &numbers{}},
 		},
 		"participants": {
-			&participantsView{frame: f, MaySearch: true, Sites: []choice{{"", "All", true}, {"B", "B", false}}, Segments: []choice{{"x", "X", true}}, Filters: []filterChip{{"City", "", "is.city", "/x"}},
+			&participantsView{frame: f, MaySearch: true, Sites: []choice{{"", "All", true}, {"B", "B", false}}, Segments: []choice{{"x", "X", true}}, Standing: []standingChoice{{"status", "Status", []choice{{"", "Any", false}, {"locked", "locked", true}}}}, Filters: []filterChip{{"City", "", "is.city", "/x"}},
 				Fields: []choice{{"city", "City", false}}, Columns: []choice{{"city", "City", true}}, SortText: "city", ColumnText: "city", SizeText: "25", Total: 2, From: 1, To: 1,
 				Head: []headCell{{"City", "/s", "ascending"}, {Text: "Site"}}, Rows: []participantRow{{"id", "A", "/a", "locked", []rowCell{{"City", "Ames", false}, {"Status", "locked", true}, {"None", "", false}}}},
 				Pages: []pageLink{{"1", "", "Page 1"}, {"…", "", ""}, {"2", "/2", "Page 2"}}, Sizes: []pageLink{{"25", "", ""}, {"50", "/50", ""}}, CSV: "/csv", Add: "/new", Select: "/selected", Actions: []choice{{"invite", "Invite", false}}, Clear: "/all"},
