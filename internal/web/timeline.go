@@ -41,7 +41,7 @@ type timelineView struct {
 // participant may see them.
 var recordFields = map[string]bool{
 	registry.IdentifierField: true, registry.SiteField: true, "status": true, "enrolled": true, "enrollmentDate": true,
-	"withdrawDate": true, "invitationStatus": true, "participateStatus": true, "excludeFromExport": true,
+	"withdrawDate": true, "invitationStatus": true, "accessCodes": true, "sourceFile": true, "participants": true, "participateStatus": true, "excludeFromExport": true,
 }
 
 // timeline reads a page of a participant's events, from before a number on.
@@ -103,7 +103,7 @@ func (w *words) changedValue(field, value string) string {
 		return w.or("invitation."+value, value)
 	case "participateStatus":
 		return w.or("participate."+strings.ToLower(value), value)
-	case "enrolled", "excludeFromExport":
+	case "enrolled", "excludeFromExport", "accessCodes":
 		return w.or("boolean."+value, value)
 	}
 	return value
