@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 TESTFLAGS ?=
 FUZZTIME  ?= 20s
 # The packages in which more than one goroutine meets.
-RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./internal/jobs/... ./internal/registry/... ./internal/store/...
+RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./internal/jobs/... ./internal/registry/... ./internal/store/... ./internal/web/...
 
 .DEFAULT_GOAL := help
 

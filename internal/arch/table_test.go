@@ -124,7 +124,7 @@ var rooms = map[string]room{
 	"wire/mydatahelps": dialect,
 	"web": {
 		ours:    []string{"access", "audit", "fault", "httpx", "jobs", "registry"},
-		modules: []string{uuid},
+		modules: []string{uuid, yaml},
 		guarded: []string{"html/template", "net/http"},
 	},
 	"cli": {

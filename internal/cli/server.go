@@ -80,7 +80,7 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 		root.Handle(prefix+"/", clinic)
 	}
 	root.Handle(openclinica.TokenPath, clinic)
-	root.Route("GET /openapi/openclinica.yaml", yamlFile(openclinica.OpenAPI()))
+	root.Route("GET "+openClinicaFile, yamlFile(openclinica.OpenAPI()))
 
 	projects := mydatahelps.New(mydatahelps.Config{
 		Registry: s.registry, Auth: s.access, Store: s.store, Now: s.con.now, RateLimit: s.command.RateLimit,
@@ -89,7 +89,7 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	projects.Mount(administration)
 	root.Handle("/api/v1/", administration)
 	root.Handle("/identityserver/", administration)
-	root.Route("GET /openapi/mydatahelps.yaml", yamlFile(mydatahelps.OpenAPI()))
+	root.Route("GET "+myDataHelpsFile, yamlFile(mydatahelps.OpenAPI()))
 
 	pages := httpx.NewMux(s.pages.RenderFault)
 	s.pages.Mount(pages)

@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"rollcall/internal/config"
+	"rollcall/internal/wire/mydatahelps"
+	"rollcall/internal/wire/openclinica"
 )
 
 // browserTime is how long one story in the browser may take.
@@ -239,7 +241,9 @@ type shownPage struct {
 // folder it leaves a picture of each there.
 func TestPagesInABrowser(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newWorld(t, func(c *Config) {
+		c.APIs = []APIFile{{"/openapi/openclinica.yaml", openclinica.OpenAPI()}, {"/openapi/mydatahelps.yaml", mydatahelps.OpenAPI()}}
+	})
 	pages := w.picturePages()
 	b := newBrowser(t, w)
 	pictures := os.Getenv("SCREENSHOTS")
@@ -336,6 +340,7 @@ func (w *world) picturePages() []shownPage {
 		{"job", "dana", log, nil},
 		{"jobs", "dana", junoPath + "/jobs", nil},
 		{"audit", "dana", junoPath + "/audit", nil},
+		{"api-docs", "dana", "/api-docs", func(b *browser) { b.click(".operation summary") }},
 		{"settings", "dana", junoPath + "/settings", nil},
 		{"fault", "dana", peoplePath + "/" + "00000000-0000-0000-0000-000000000000", nil},
 		{"participant-code", "owen", one, func(b *browser) {

@@ -68,7 +68,8 @@ type Config struct {
 	Secure   bool     // browsers reach this server over TLS alone: cookies say so
 	Origins  []string // under which browsers reach it where a proxy tells another host, such as https://rollcall.example.org
 	Language string   // of readers whose browser asks for none that there is; "": English
-	Demo     bool     // the sign-in page tells how to sign in to the demo
+	APIs     []APIFile
+	Demo     bool // the sign-in page tells how to sign in to the demo
 }
 
 // Pages serves the browser interface.
@@ -78,6 +79,7 @@ type Pages struct {
 	static    *staticFiles
 	origins   *http.CrossOriginProtection
 	tallies   *tallyBook
+	apis      []apiDoc
 }
 
 // New makes the pages: it reads the texts and templates that the program carries.
@@ -103,6 +105,13 @@ func New(c Config) (*Pages, error) {
 	p := &Pages{Config: c, static: static, origins: http.NewCrossOriginProtection(), tallies: newTallyBook(c.Overview)}
 	if p.templates, err = parseTemplates(texts, static); err != nil {
 		return nil, err
+	}
+	for _, file := range c.APIs {
+		doc, err := readAPI(file)
+		if err != nil {
+			return nil, err
+		}
+		p.apis = append(p.apis, doc)
 	}
 	for _, origin := range c.Origins {
 		if err := p.origins.AddTrustedOrigin(origin); err != nil {
@@ -133,6 +142,7 @@ func (p *Pages) routes() []route {
 	return []route{
 		{"GET /{$}", "", p.start, false},
 		{"GET /studies", "", p.listStudies, false},
+		{"GET /api-docs", "", p.showAPIs, false},
 		{"GET " + study, access.BrowseParticipants, p.home, false},
 		{"GET " + study + "/numbers", access.BrowseParticipants, p.homeNumbers, false},
 		{"GET " + people, access.BrowseParticipants, p.listParticipants, false},
@@ -183,7 +193,7 @@ func (p *Pages) Mount(mux *httpx.Mux) {
 
 // Addresses are the patterns under which a server hands requests to the interface's mux.
 func Addresses() []string {
-	return []string{"/{$}", "/sign-in", "/sign-out", "/preferences", "/static/", "/studies/"}
+	return []string{"/{$}", "/sign-in", "/sign-out", "/preferences", "/api-docs", "/static/", "/studies/"}
 }
 
 // guarded gives every answer its security headers, and refuses writes that come from pages of
