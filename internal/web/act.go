@@ -78,7 +78,7 @@ type actOffer struct {
 // offers lists what the visitor may do to the participant as they stand.
 func (v *visit) offers(p *registry.Participant) []actOffer {
 	var all []actOffer
-	if v.study.Status != registry.Available {
+	if !v.writable(p) {
 		return nil
 	}
 	for _, a := range acts() {

@@ -78,11 +78,11 @@ func (v *visit) siteChoices(chosen string) []choice {
 
 // place is the place that a form names.
 func (v *visit) place(code string) (registry.SiteID, *fault.Error) {
-	if code == studyLevelCode {
-		return registry.StudyLevel, nil
-	}
 	if site, ok := v.study.SiteByCode(code); ok && code != "" {
 		return site.ID, nil
+	}
+	if code == studyLevelCode {
+		return registry.StudyLevel, nil
 	}
 	return 0, fault.New(fault.Invalid, registry.SiteUnknown, "there is no such site in the study").In(registry.SiteField)
 }

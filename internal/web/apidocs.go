@@ -25,6 +25,7 @@ type apiDocsView struct {
 // apiDoc is one API.
 type apiDoc struct {
 	ID, Title, Summary, Description, Address string
+	Bases                                    []string // addresses below which the paths are
 	Operations                               []apiOperation
 }
 
@@ -47,6 +48,9 @@ type (
 	openAPI struct {
 		Info struct {
 			Title, Summary, Description string
+		}
+		Servers []struct {
+			URL string `yaml:"url"`
 		}
 		Paths      map[string]openAPIPath
 		Components struct {
@@ -90,6 +94,9 @@ func readAPI(file APIFile) (apiDoc, error) {
 	name := file.Address[strings.LastIndexByte(file.Address, '/')+1:]
 	doc := apiDoc{
 		ID: strings.TrimSuffix(name, ".yaml"), Title: in.Info.Title, Summary: in.Info.Summary, Description: in.Info.Description, Address: file.Address,
+	}
+	for _, server := range in.Servers {
+		doc.Bases = append(doc.Bases, server.URL)
 	}
 	for _, path := range slices.Sorted(maps.Keys(in.Paths)) {
 		item := in.Paths[path]

@@ -24,7 +24,7 @@ func TestAPIDocs(t *testing.T) {
 	if got := strings.Count(page, `class="operation"`); got != want {
 		t.Errorf("%d operations, want %d", got, want)
 	}
-	for _, text := range []string{"Idempotency-Key", "y or yes registers participants for Participate", "<code>multipart/form-data</code>", `<span class="method">DELETE</span>`} {
+	for _, text := range []string{"<code>/OpenClinica/pages/auth/api</code>", "Idempotency-Key", "y or yes registers participants for Participate", "<code>multipart/form-data</code>", `<span class="method">DELETE</span>`} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page lacks %s", text)
 		}

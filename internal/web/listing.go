@@ -37,7 +37,8 @@ type listing struct {
 // listFilter asks for one value of a detail or custom field; "" for those who have none.
 type listFilter struct{ Key, Name, Value string }
 
-// studyLevelCode stands for the study level where a site's code would: no code holds a space.
+// studyLevelCode stands for the study level where a site's code would. Should a site be called
+// so, it is the site that is meant.
 const studyLevelCode = "study level"
 
 // The parameters of the address, and their limits.
@@ -148,16 +149,15 @@ func (l *listing) shown() []column {
 // time, the first unless the address names another; one they may not see is none to them.
 func (v *visit) readPlace(l *listing) error {
 	places := v.who.Places(access.BrowseParticipants, v.study)
+	site, ok := v.study.SiteByCode(l.Site)
 	switch {
+	case ok && l.Site != "":
+		l.place = &site.ID
 	case l.Site == studyLevelCode:
 		level := registry.StudyLevel
 		l.place = &level
 	case l.Site != "":
-		site, ok := v.study.SiteByCode(l.Site)
-		if !ok {
-			return parameterFault("site")
-		}
-		l.place = &site.ID
+		return parameterFault("site")
 	case !places.Whole:
 		l.place, l.Site = &places.Sites[0].ID, places.Sites[0].Code
 	}

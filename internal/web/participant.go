@@ -122,7 +122,7 @@ func (p *Pages) participantView(v *visit, person *registry.Participant) (*partic
 			return nil, err
 		}
 	}
-	if v.mayWrite(person) && person.Listed() {
+	if v.mayWrite(person) && person.Listed() && v.writable(person) {
 		page.Edit = participantURL(v.study, person) + "/edit"
 	}
 	if person.AccessCode != nil && v.may(access.ReadAccessCodes, person.Site) {
@@ -203,6 +203,12 @@ func (p *Pages) segments(v *visit, person *registry.Participant) ([]segmentFact,
 // mayWrite tells whether the visitor may write this participant.
 func (v *visit) mayWrite(p *registry.Participant) bool {
 	return v.may(writeAt(p.Site), p.Site)
+}
+
+// writable tells whether the participant's study and site take changes now.
+func (v *visit) writable(p *registry.Participant) bool {
+	site, _ := v.study.Site(p.Site)
+	return registry.CheckWritable(v.study, site) == nil
 }
 
 // writeAt is the operation of writing participants at a place.

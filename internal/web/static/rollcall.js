@@ -85,11 +85,23 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
-// A form that takes a while to send says so, and is not sent twice.
+// A form is sent once, however often its button is pressed, and says so if it takes a while.
 document.addEventListener("submit", function (event) {
-  const button = event.target.dataset.busy ? event.target.querySelector("button") : null;
-  if (button) {
-    button.textContent = event.target.dataset.busy;
-    button.disabled = true;
+  const form = event.target;
+  if (form.method !== "post") {
+    return;
+  }
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  if (form.dataset.busy) {
+    form.querySelector("button").textContent = form.dataset.busy;
+  }
+});
+window.addEventListener("pageshow", function (event) {
+  if (event.persisted) {
+    location.reload(); // a page that was left behind shows what is there now
   }
 });
