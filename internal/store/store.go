@@ -49,6 +49,9 @@ type Store interface {
 	// SearchEvents reads the events of a study that a search asks for, newest first.
 	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
 
+	// CheckNumbering looks at the numbers of all events of a study.
+	CheckNumbering(ctx context.Context, study registry.StudyID) (audit.Numbering, error)
+
 	// Tally counts a study's participants, and TallyVersion reads what its Version would be now.
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)

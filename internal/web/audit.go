@@ -26,6 +26,7 @@ type auditView struct {
 	Actions            []choice
 	Events             []auditLine
 	Older, Newest      string // addresses; "" if there is nothing there
+	Checked, Broken    string // what a check has found
 	Searching, MayRead bool
 }
 
@@ -72,6 +73,11 @@ func (p *Pages) showAudit(v *visit, w http.ResponseWriter) error {
 	if search.Before > 0 {
 		page.Newest = page.address(v, "")
 	}
+	if v.r.URL.Query().Has("check") {
+		if err := p.checkTrail(v, page); err != nil {
+			return err
+		}
+	}
 	for i := range events {
 		e := &events[i]
 		line := auditLine{timelineEntry: v.timelineEntry(e, page.MayRead), Seq: e.Seq, About: e.Identifier, Request: e.Origin.RequestID}
@@ -81,6 +87,20 @@ func (p *Pages) showAudit(v *visit, w http.ResponseWriter) error {
 		page.Events = append(page.Events, line)
 	}
 	return p.page(w, http.StatusOK, "audit", page)
+}
+
+// checkTrail tells whether no event is missing.
+func (p *Pages) checkTrail(v *visit, page *auditView) error {
+	n, err := p.Overview.CheckNumbering(v.r.Context(), v.study.ID)
+	if err != nil {
+		return err
+	}
+	if n.Whole() {
+		page.Checked = v.words.say("audit.whole", n.Events, n.Last)
+	} else {
+		page.Broken = v.words.say("audit.broken", n.Breaks)
+	}
+	return nil
 }
 
 // readSearch reads the address into a search, and back into the form.
@@ -145,7 +165,7 @@ func dayIn(text string, zone *time.Location) (time.Time, error) {
 func (page *auditView) address(v *visit, before string) string {
 	q := url.Values{}
 	for name, values := range v.r.URL.Query() {
-		if values[0] != "" && name != "before" {
+		if values[0] != "" && name != "before" && name != "check" {
 			q.Set(name, values[0])
 		}
 	}

@@ -45,6 +45,9 @@ func TestAudit(t *testing.T) {
 				t.Errorf("the page lacks %s", want)
 			}
 		}
+		if page := w.get("dana", audit+"?check=yes"); !strings.Contains(page, "without a gap") || !strings.Contains(page, `role="status"`) {
+			t.Error("the check says nothing")
+		}
 		monitors := w.get("mona", audit)
 		if wantNone(t, "a monitor's page", monitors, "Ames", ">Ada<"); !strings.Contains(monitors, "1 changed value that your role does not see") {
 			t.Error("a monitor is not told that there is more")

@@ -31,6 +31,9 @@ type Overview interface {
 	// SearchEvents reads the events of a study that a search asks for, newest first.
 	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
 
+	// CheckNumbering looks at the numbers of all events of a study.
+	CheckNumbering(ctx context.Context, study registry.StudyID) (audit.Numbering, error)
+
 	// TallyVersion reads what the Version of a tally would be now. It is cheap.
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 

@@ -69,7 +69,7 @@ func views(t *testing.T, p *Pages, language string) map[string][]view {
 		},
 		"api-docs": {&apiDocsView{frame: f, APIs: []apiDoc{{"a", "A", "s", "d", "/a.yaml", []string{"/x", "/y"}, []apiOperation{{"a-x", "GET", "/x", "s", "d", []apiParameter{{"p", "query", "d", true}}, []string{"text/csv", "a/b"}, []apiAnswer{{"200", "ok"}}}}}}}},
 		"audit": {
-			&auditView{frame: f, URL: "/audit", Actions: []choice{{"a", "A", true}}, Events: []auditLine{{history.Entries[0], 5, "A", "/a", "r"}, {About: "S"}, {}}, Older: "/o", Newest: "/n", Searching: true},
+			&auditView{frame: f, URL: "/audit", Actions: []choice{{"a", "A", true}}, Events: []auditLine{{history.Entries[0], 5, "A", "/a", "r"}, {About: "S"}, {}}, Older: "/o", Newest: "/n", Searching: true, Checked: "c", Broken: "b"},
 			&auditView{frame: f, MayRead: true}, &auditView{frame: f, Searching: true},
 		},
 		"settings": {

@@ -4,10 +4,12 @@ import (
 	"time"
 
 	"rollcall/internal/audit"
+	"rollcall/internal/fault"
 )
 
 var auditSearchLaws = []law{
 	{"a search of the audit trail finds what has everything that it asks for, newest first", searchesEvents},
+	{"the numbers of a study's events are checked against the last one given", numbersEvents},
 }
 
 func searchesEvents(b *bed) {
@@ -43,4 +45,26 @@ func searchesEvents(b *bed) {
 		b.must(err)
 		b.same(name, test.want, numbersOf(got))
 	}
+}
+
+func numbersEvents(b *bed) {
+	check := func() audit.Numbering {
+		n, err := b.CheckNumbering(b.ctx, b.study.ID)
+		b.must(err)
+		return n
+	}
+	b.same("of nothing", audit.Numbering{}, check())
+	p := b.person(1)
+	out := b.adding(p)
+	out.Events = []audit.Event{event(p, audit.ParticipantAdded, change("city", "", "a"), change("state", "", "b")), event(p, audit.ParticipantLocked)}
+	b.must(b.write(out))
+	b.must(b.RecordEvents(b.ctx, b.other.ID, now, []audit.Event{{Action: audit.StudyChanged}}))
+	b.must(b.RecordEvents(b.ctx, b.study.ID, now, []audit.Event{{Action: audit.StudyChanged}}))
+	n := check()
+	b.same("of three events", audit.Numbering{Events: 3, Last: 4}, n)
+	if !n.Whole() {
+		b.Fatal("they are whole")
+	}
+	_, err := b.CheckNumbering(b.ctx, 987654)
+	b.wantKind(err, fault.NotFound)
 }

@@ -36,6 +36,7 @@ type Engine interface {
 	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
 	ParticipantEvents(ctx context.Context, study registry.StudyID, id registry.ID, before int64, limit int) ([]audit.Event, error)
 	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
+	CheckNumbering(ctx context.Context, study registry.StudyID) (audit.Numbering, error)
 	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
 	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
 	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)
