@@ -17,6 +17,7 @@ const (
 	gocloud    = "gocloud.dev"
 	goCmp      = "github.com/google/go-cmp"
 	goose      = "github.com/pressly/goose/v3"
+	jsontext   = "github.com/go-json-experiment/json/jsontext" // not the rest of the module
 	jwt        = "github.com/golang-jwt/jwt/v5"
 	kinOpenAPI = "github.com/getkin/kin-openapi"
 	libc       = "modernc.org/libc"
@@ -38,7 +39,7 @@ const (
 // below both.
 var dialect = room{
 	ours:    []string{"access", "audit", "fault", "httpx", "jobs", "registry"},
-	modules: []string{uuid},
+	modules: []string{jsontext, uuid},
 	guarded: []string{"net/http"},
 }
 

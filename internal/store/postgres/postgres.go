@@ -153,6 +153,7 @@ func (db *DB) fit(ctx context.Context) error {
 
 // Close waits for what is under way and closes every connection. It may be called twice.
 func (db *DB) Close() error {
+	db.Stop()
 	db.engine.closed.Store(true)
 	db.pool.Close()
 	return nil

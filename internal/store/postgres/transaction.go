@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -223,22 +224,59 @@ func (t *transaction) Insert(ctx context.Context, into *relational.Insertion, co
 	}
 }
 
-// copyRows inserts with COPY.
+// copyRows inserts with COPY. A column in which no row has anything is left to the server: each
+// value costs us and it some time, and most columns of most participants are empty.
 func (t *transaction) copyRows(
 	ctx context.Context, into *relational.Insertion, count int, args func(to []any, i int) ([]any, error),
 ) (int64, error) {
-	var values []any
-	source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
+	width := len(into.Columns)
+	values := make([]any, 0, count*width)
+	for i := range count {
 		var err error
-		values, err = args(values[:0], i) // a row is encoded before the next is asked for
-		for c, value := range bound(values) {
-			if id, ok := value.(uuid.UUID); ok {
-				values[c] = [16]byte(id) // of its own type it would be sent by way of its text
-			}
+		if values, err = args(values, i); err != nil {
+			return 0, err
 		}
-		return values, err
+	}
+	for i, value := range bound(values) {
+		if id, ok := value.(uuid.UUID); ok {
+			values[i] = [16]byte(id) // of its own type it would be sent by way of its text
+		}
+	}
+	var columns []string
+	var places []int
+	for c, column := range into.Columns {
+		if !slices.Contains(into.Blank, column) || !blank(values[c:], width) {
+			columns, places = append(columns, column), append(places, c)
+		}
+	}
+	row := make([]any, len(places))
+	source := pgx.CopyFromSlice(count, func(i int) ([]any, error) {
+		for j, c := range places { // a row is encoded before the next is asked for
+			row[j] = values[i*width+c]
+		}
+		return row, nil
 	})
-	return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, into.Columns, source)
+	return t.conn.CopyFrom(ctx, pgx.Identifier{into.Table}, columns, source)
+}
+
+// blank tells whether a column, of which there is a value in every so many, says nothing.
+func blank(values []any, every int) bool {
+	for i := 0; i < len(values); i += every {
+		switch v := values[i].(type) {
+		case nil:
+		case string:
+			if v != "" {
+				return false
+			}
+		case bool:
+			if v {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // insertRows inserts by statements of one row each, all in one trip.

@@ -45,6 +45,10 @@ var stateColumns = append(append([]string{"status"}, detailColumns[:]...),
 	"custom", "participate", "access_code", "invitation", "enrolled", "enrolled_at", "withdrawn_at",
 	"exclude_from_export", "link_id", "created_at", "created_by", "updated_at", "updated_by")
 
+// blankColumns are those that most participants have nothing in.
+var blankColumns = append(append([]string{}, detailColumns[:]...),
+	"custom", "participate", "access_code", "invitation", "enrolled", "enrolled_at", "withdrawn_at", "exclude_from_export")
+
 // participantColumns are the columns of a participant in the order in which they are read and
 // written.
 var participantColumns = append(append([]string{"study_id", "seq", "id"}, placeColumns...), stateColumns...)

@@ -60,6 +60,10 @@ type Insertion struct {
 	Table   string
 	Columns []string
 	Suffix  string // e.g. ON CONFLICT; none: every row must be new
+
+	// Blank are columns that are "", false or NULL unless something else is said. Where no row
+	// has another value they may be left out.
+	Blank []string
 }
 
 // Engine is one database engine.
@@ -132,6 +136,9 @@ type DB struct {
 	set    *statementSet
 
 	rosters rosters
+	reading sync.WaitGroup  // of rosters
+	open    context.Context // ends with Stop
+	stop    context.CancelFunc
 	settled atomic.Int64 // up to which position the audit trail is known to be settled
 
 	mu      sync.Mutex
@@ -144,10 +151,17 @@ func New(engine Engine, rosterMemory int64) *DB {
 	if rosterMemory == 0 {
 		rosterMemory = DefaultRosterMemory
 	}
+	open, stop := context.WithCancel(context.Background())
 	return &DB{
-		engine: engine, set: newStatementSet(), studies: map[registry.StudyID]cachedStudy{},
+		open: open, stop: stop, engine: engine, set: newStatementSet(), studies: map[registry.StudyID]cachedStudy{},
 		rosters: rosters{limit: rosterMemory, kept: map[registry.StudyID]*keptRoster{}},
 	}
+}
+
+// Stop ends what goes on by itself, and waits for it. Engines call it before they close.
+func (db *DB) Stop() {
+	db.stop()
+	db.reading.Wait()
 }
 
 // query runs a query and scans all its rows.

@@ -27,7 +27,7 @@ func (db *DB) query(ctx context.Context, study registry.StudyID, q *registry.Que
 		return db.firstPages(ctx, study, k, q)
 	}
 	for {
-		if err := db.readRoster(ctx, study, k); err != nil {
+		if err := db.awaitRoster(ctx, study, k); err != nil {
 			return nil, err
 		}
 		var page *registry.Page
@@ -53,6 +53,9 @@ func (db *DB) query(ctx context.Context, study registry.StudyID, q *registry.Que
 		if err != nil || page != nil {
 			return page, err
 		}
+		if err := k.settle(ctx); err != nil {
+			return nil, err
+		}
 	}
 }
 
@@ -67,6 +70,7 @@ const removedOf = "(SELECT seq FROM participants WHERE study_id = $1 AND status 
 
 // firstPages answers a plain query without the roster, so that a server need not read everybody
 // before it shows anybody. It counts everybody once, and again only if something has changed.
+// Where reading the roster takes a while it begins now: who lists people searches them next.
 func (db *DB) firstPages(ctx context.Context, study registry.StudyID, k *keptRoster, q *registry.Query) (*registry.Page, error) {
 	page := &registry.Page{}
 	err := db.engine.Snapshot(ctx, func(in Querier) error {
@@ -86,6 +90,9 @@ func (db *DB) firstPages(ctx context.Context, study registry.StudyID, k *keptRos
 		}
 		return db.readPage(ctx, in, study, q, seqs, page)
 	})
+	if err == nil && page.Total > nearStart {
+		db.beginRoster(study, k)
+	}
 	return page, err
 }
 

@@ -41,6 +41,8 @@ type keptRoster struct {
 	roster *roster.Roster // nil: not read yet
 	upTo   position
 
+	reading *reading // nil: nobody reads it now
+
 	total   int // how many are listed, as of a position, while the roster is not read
 	totalAt position
 
@@ -104,30 +106,73 @@ func (k *keptRoster) read() bool {
 	return k.roster != nil
 }
 
-// take waits for the turn to change the roster. The caller gives it back.
-func (k *keptRoster) take(ctx context.Context) error {
+// settle waits until nobody changes the roster. Nobody who waits here holds a connection: whoever
+// changes the roster may need the last one.
+func (k *keptRoster) settle(ctx context.Context) error {
 	select {
 	case k.turn <- struct{}{}:
+		<-k.turn
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// readRoster reads a study's roster, unless it has been read. It is read to the end even if the
-// caller gives up: whoever asks next needs it too.
+// reading is the reading of a roster, which all who ask meanwhile wait for.
+type reading struct {
+	done chan struct{}
+	err  error // once it is done
+}
+
+// awaitRoster waits until a study's roster has been read.
+func (db *DB) awaitRoster(ctx context.Context, study registry.StudyID, k *keptRoster) error {
+	if k.read() {
+		return nil
+	}
+	r := db.beginRoster(study, k)
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done(): // it goes on: whoever asks next needs it too
+		return ctx.Err()
+	}
+}
+
+// beginRoster has a study's roster read, unless that is going on already. [DB.Stop] ends it.
+func (db *DB) beginRoster(study registry.StudyID, k *keptRoster) *reading {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.reading != nil {
+		return k.reading
+	}
+	r := &reading{done: make(chan struct{})}
+	if db.open.Err() != nil {
+		r.err = Away(errors.New("the database is closed"))
+		close(r.done)
+		return r
+	}
+	k.reading = r
+	db.reading.Go(func() {
+		defer close(r.done)
+		r.err = db.readRoster(db.open, study, k)
+		k.mu.Lock()
+		k.reading = nil
+		k.mu.Unlock()
+	})
+	return r
+}
+
+// readRoster reads a study's roster, unless it has been read.
 func (db *DB) readRoster(ctx context.Context, study registry.StudyID, k *keptRoster) error {
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if k.read() {
 		return nil
 	}
-	if err := k.take(ctx); err != nil {
-		return err
-	}
-	defer func() { <-k.turn }()
-	if k.read() {
-		return nil
-	}
-	ctx = context.WithoutCancel(ctx)
 	var fresh *roster.Roster
 	var at position
 	err := db.engine.Survey(ctx, func(in Querier) (err error) {
@@ -172,12 +217,15 @@ func (k *keptRoster) ask(at position, q *registry.Query) (seqs []int64, total in
 }
 
 // catchUp brings the roster to the position of a picture, and has it know the members of a
-// segment that is asked for. It changes nothing if the roster has seen a later picture.
+// segment that is asked for. It changes nothing if the roster has seen a later picture, or while
+// somebody else changes it.
 func (db *DB) catchUp(ctx context.Context, in Querier, study registry.StudyID, k *keptRoster, at position, segment *uuid.UUID) error {
-	if err := k.take(ctx); err != nil {
-		return err
+	select {
+	case k.turn <- struct{}{}:
+		defer func() { <-k.turn }()
+	default:
+		return nil
 	}
-	defer func() { <-k.turn }()
 	from, r := k.upTo, k.roster // nobody changes them: the turn is ours
 	if r == nil || at.events < from.events || at.memberships < from.memberships {
 		return nil

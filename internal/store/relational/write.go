@@ -23,7 +23,7 @@ type statementSet struct {
 
 func newStatementSet() *statementSet {
 	return &statementSet{
-		participants: &Insertion{Table: "participants", Columns: participantColumns},
+		participants: &Insertion{Table: "participants", Columns: participantColumns, Blank: blankColumns},
 		members: &Insertion{
 			Table: "segment_members", Columns: []string{"study_id", "segment_id", "participant_id", "added_at"},
 			Suffix: "ON CONFLICT (study_id, segment_id, participant_id) DO NOTHING",

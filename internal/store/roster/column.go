@@ -70,7 +70,7 @@ func (c *column) find(value []byte) uint32 {
 	code := uint32(len(c.ends)) //nolint:gosec // there are not more codes than bytes of text
 	c.text = append(c.text, value...)
 	c.ends = append(c.ends, uint32(len(c.text))) //nolint:gosec // see text
-	if c.index != nil && len(c.index) == maxIndexed {
+	if len(c.index) == maxIndexed {
 		c.index = nil
 	}
 	if c.index != nil {

@@ -100,6 +100,9 @@ func (db *DB) connect(ctx context.Context) error {
 // Close waits for the transaction that is being written, then closes every connection. The
 // last one to close the file folds the write-ahead log into it.
 func (db *DB) Close() error {
+	if db.DB != nil {
+		db.Stop()
+	}
 	var errs []error
 	if db.lookup != nil {
 		errs = append(errs, db.lookup.close())

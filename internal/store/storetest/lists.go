@@ -62,17 +62,17 @@ var listLaws = []law{
 				Status: p.Status, Participate: p.Participate, AccessCode: p.AccessCode, Withdrawn: p.Withdrawn(),
 			}
 		}
-		read := func(site registry.SiteID, after int64, limit int) *registry.ContactList {
-			list, err := b.Contacts(b.ctx, b.study.ID, site, after, limit)
+		read := func(site registry.SiteID, after int64) *registry.ContactList {
+			list, err := b.Contacts(b.ctx, b.study.ID, site, after, 2)
 			b.must(err)
 			return list
 		}
 		state := b.counters(b.study.ID).State
-		b.same("first page", &registry.ContactList{Contacts: []registry.Contact{contact(full), contact(hidden)}, State: state}, read(b.south, 0, 2))
-		b.same("second page", &registry.ContactList{Contacts: []registry.Contact{contact(last)}, State: state}, read(b.south, 3, 2))
-		b.same("study level", &registry.ContactList{State: state}, read(registry.StudyLevel, 0, 2))
+		b.same("first page", &registry.ContactList{Contacts: []registry.Contact{contact(full), contact(hidden)}, State: state}, read(b.south, 0))
+		b.same("second page", &registry.ContactList{Contacts: []registry.Contact{contact(last)}, State: state}, read(b.south, 3))
+		b.same("study level", &registry.ContactList{State: state}, read(registry.StudyLevel, 0))
 		b.must(b.write(updating(north)))
-		if now := read(b.south, 9, 2).State; now <= state || now != b.counters(b.study.ID).State {
+		if now := read(b.south, 9).State; now <= state || now != b.counters(b.study.ID).State {
 			b.Errorf("state %d after a change, it was %d", now, state)
 		}
 	}},

@@ -2,13 +2,12 @@ package mydatahelps
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"rollcall/internal/fault"
 	"rollcall/internal/httpx"
@@ -27,7 +26,8 @@ const (
 // booleans (reference, MyDataHelps 2 and 3). It reads on token by token, so that no second
 // copy of a large body is made. Its errors are *fault.Error and end the reading.
 type bodyReader struct {
-	tokens *json.Decoder
+	body   []byte
+	tokens *jsontext.Decoder
 }
 
 // readBody reads a request's body to its end, at most max bytes of it, and checks that it is
@@ -59,9 +59,9 @@ func newBodyReader(body []byte) (*bodyReader, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
 		return nil, fault.New(fault.Invalid, badBody, "the body has to be a JSON object")
 	}
-	tokens := json.NewDecoder(bytes.NewReader(body))
-	tokens.UseNumber()
-	return &bodyReader{tokens: tokens}, nil
+	// Of a key that comes twice the last one counts, so twice is not wrong.
+	tokens := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+	return &bodyReader{body: body, tokens: tokens}, nil
 }
 
 // surrogatesPaired tells whether every \u escape of a surrogate has its other half. Package
@@ -69,11 +69,15 @@ func newBodyReader(body []byte) (*bodyReader, error) {
 func surrogatesPaired(body []byte) bool {
 	high := false // the escape before was the first half of a pair
 	for i := 0; i < len(body); i++ {
-		if body[i] != '\\' {
-			if high {
-				return false
+		if !high {
+			next := bytes.IndexByte(body[i:], '\\')
+			if next < 0 {
+				return true
 			}
-			continue
+			i += next
+		}
+		if body[i] != '\\' {
+			return false
 		}
 		i++
 		if i >= len(body) || body[i] != 'u' || i+5 > len(body) {
@@ -100,13 +104,25 @@ func notJSON() *fault.Error {
 	return fault.New(fault.Invalid, badBody, "the body is not valid JSON")
 }
 
-// next reads one token.
-func (b *bodyReader) next() (json.Token, error) {
-	token, err := b.tokens.Token()
+// next reads one token. It is good until the next is read.
+func (b *bodyReader) next() (jsontext.Token, error) {
+	token, err := b.tokens.ReadToken()
 	if err != nil {
-		return nil, notJSON()
+		return token, notJSON()
 	}
 	return token, nil
+}
+
+// rest is what has not been read, without the space before it.
+func (b *bodyReader) rest() []byte {
+	return bytes.TrimLeft(b.body[b.tokens.InputOffset():], " \t\r\n")
+}
+
+// more tells whether the object or array that is being read goes on. What is no JSON goes on,
+// and next says so.
+func (b *bodyReader) more() bool {
+	rest := b.rest()
+	return len(rest) > 0 && rest[0] != '}' && rest[0] != ']'
 }
 
 // object reads an object and has each read every key's value. Null is no object, but nothing
@@ -116,22 +132,19 @@ func (b *bodyReader) object(field string, each func(key string) error) (given bo
 	if err != nil {
 		return false, err
 	}
-	if token == nil {
+	switch token.Kind() {
+	case jsontext.KindNull:
 		return false, nil
-	}
-	if token != json.Delim('{') {
+	case jsontext.KindBeginObject:
+	default:
 		return false, wrongType(field, "has to be an object")
 	}
-	for b.tokens.More() {
+	for b.more() {
 		key, err := b.next()
 		if err != nil {
 			return false, err
 		}
-		name, ok := key.(string)
-		if !ok {
-			return false, notJSON()
-		}
-		if err := each(name); err != nil {
+		if err := each(key.String()); err != nil {
 			return false, err
 		}
 	}
@@ -145,13 +158,14 @@ func (b *bodyReader) list(field string, each func(index int) error) (given bool,
 	if err != nil {
 		return false, err
 	}
-	if token == nil {
+	switch token.Kind() {
+	case jsontext.KindNull:
 		return false, nil
-	}
-	if token != json.Delim('[') {
+	case jsontext.KindBeginArray:
+	default:
 		return false, wrongType(field, "has to be an array")
 	}
-	for i := 0; b.tokens.More(); i++ {
+	for i := 0; b.more(); i++ {
 		if err := each(i); err != nil {
 			return false, err
 		}
@@ -166,17 +180,14 @@ func (b *bodyReader) text(field string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch value := token.(type) {
-	case nil:
+	switch token.Kind() {
+	case jsontext.KindNull:
 		return "", nil
-	case string:
-		return value, nil
-	case json.Number:
-		return value.String(), nil
-	case bool:
-		return strconv.FormatBool(value), nil
+	case jsontext.KindString, jsontext.KindNumber, jsontext.KindTrue, jsontext.KindFalse:
+		return token.String(), nil
+	default:
+		return "", wrongType(field, "has to be a text")
 	}
-	return "", wrongType(field, "has to be a text")
 }
 
 // boolean reads true or false, as such or as text in any case; null and "" are false.
@@ -185,18 +196,20 @@ func (b *bodyReader) boolean(field string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch value := token.(type) {
-	case nil:
+	switch token.Kind() {
+	case jsontext.KindTrue:
+		return true, nil
+	case jsontext.KindNull, jsontext.KindFalse:
 		return false, nil
-	case bool:
-		return value, nil
-	case string:
+	case jsontext.KindString:
+		value := token.String()
 		if strings.EqualFold(value, "true") {
 			return true, nil
 		}
 		if value == "" || strings.EqualFold(value, "false") {
 			return false, nil
 		}
+	default:
 	}
 	return false, wrongType(field, "has to be true or false")
 }
@@ -211,13 +224,14 @@ func (b *bodyReader) skip() error {
 }
 
 // skipFrom passes over the rest of a value that began with the token.
-func (b *bodyReader) skipFrom(token json.Token) (err error) {
+func (b *bodyReader) skipFrom(token jsontext.Token) (err error) {
 	for depth := 0; ; {
-		switch token {
-		case json.Delim('{'), json.Delim('['):
+		switch token.Kind() {
+		case jsontext.KindBeginObject, jsontext.KindBeginArray:
 			depth++
-		case json.Delim('}'), json.Delim(']'):
+		case jsontext.KindEndObject, jsontext.KindEndArray:
 			depth--
+		default: // is as deep as what it is in
 		}
 		if depth == 0 {
 			return nil
@@ -233,7 +247,7 @@ func (b *bodyReader) skipFrom(token json.Token) (err error) {
 
 // end checks that nothing follows what has been read.
 func (b *bodyReader) end() error {
-	if _, err := b.tokens.Token(); !errors.Is(err, io.EOF) {
+	if len(b.rest()) > 0 {
 		return fault.New(fault.Invalid, badBody, "text follows the JSON object")
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"rollcall/internal/fault"
 	"rollcall/internal/registry"
 )
@@ -139,10 +141,10 @@ func (b *bodyReader) wholeName(c *registry.Change) error {
 	if err != nil {
 		return err
 	}
-	text, ok := token.(string)
-	if !ok {
+	if token.Kind() != jsontext.KindString {
 		return b.skipFrom(token)
 	}
+	text := token.String()
 	first, last := strings.TrimSpace(text), ""
 	if i := strings.LastIndexByte(first, ' '); i >= 0 {
 		first, last = strings.TrimSpace(first[:i]), first[i+1:]

@@ -1,11 +1,14 @@
 package openclinica
 
 import (
-	"encoding/json"
+	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"rollcall/internal/access"
 	"rollcall/internal/fault"
@@ -19,7 +22,7 @@ const maxJSON = 1 << 20
 
 // wireFields are the 14 contact fields of the request body (spec "participants", Participant
 // Contact Fields). The secondary ID has two names; secondaryId wins.
-var wireFields = []struct {
+var wireFields = [...]struct {
 	name  string
 	field registry.Field
 }{
@@ -108,37 +111,96 @@ func readParticipant(r *http.Request, change *registry.Change) error {
 	if err != nil {
 		return bodyFault(err)
 	}
-	var object map[string]json.RawMessage
-	if !utf8.Valid(body) || json.Unmarshal(body, &object) != nil || object == nil {
+	var sent sentFields
+	if !sent.read(body) {
 		return fault.New(fault.Invalid, requestMalformed, "the body is not a JSON object")
 	}
-	key, _, ferr := text(object, "subjectKey")
-	if ferr != nil {
-		return ferr
-	}
-	change.Identifier = key
-	for _, f := range wireFields {
-		value, given, ferr := text(object, f.name)
-		if ferr != nil {
-			return ferr
-		}
-		if given {
-			change.Edits.Set(f.field, value)
+	for i, value := range sent {
+		switch {
+		case value.wrong:
+			return fault.New(fault.Invalid, requestMalformed, "the value has to be a string").In(bodyKey(i))
+		case i == 0:
+			change.Identifier = value.text
+		case value.given:
+			change.Edits.Set(wireFields[i-1].field, value.text)
 		}
 	}
 	return nil
 }
 
-// text reads one key whose value has to be a string.
-func text(object map[string]json.RawMessage, key string) (value string, given bool, ferr *fault.Error) {
-	raw, ok := object[key]
-	if !ok || string(raw) == "null" {
-		return "", false, nil
+// sentField is the value of one key; it is neither given nor wrong if absent or null.
+type sentField struct {
+	text         string
+	given, wrong bool
+}
+
+// sentFields are the values of a body's subjectKey and then of the keys of wireFields.
+type sentFields [1 + len(wireFields)]sentField
+
+// bodyKey is the key of one of the sentFields.
+func bodyKey(i int) string {
+	if i == 0 {
+		return "subjectKey"
 	}
-	if json.Unmarshal(raw, &value) != nil {
-		return "", false, fault.New(fault.Invalid, requestMalformed, "the value has to be a string").In(key)
+	return wireFields[i-1].name
+}
+
+// named finds the field with a key; nil if the key means nothing here.
+func (s *sentFields) named(key string) *sentField {
+	for i := range s {
+		if key == bodyKey(i) {
+			return &s[i]
+		}
 	}
-	return value, true, nil
+	return nil
+}
+
+// read reads a body, which has to be a JSON object in UTF-8, in one pass and to its end. Of a
+// key that comes twice the last one counts, and half a surrogate pair is U+FFFD.
+func (s *sentFields) read(body []byte) (ok bool) {
+	if !utf8.Valid(body) {
+		return false
+	}
+	tokens := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	if token, err := tokens.ReadToken(); err != nil || token.Kind() != jsontext.KindBeginObject {
+		return false
+	}
+	for {
+		key, err := tokens.ReadToken()
+		if err != nil {
+			return false
+		}
+		if key.Kind() == jsontext.KindEndObject {
+			_, err = tokens.ReadToken()
+			return errors.Is(err, io.EOF)
+		}
+		if field := s.named(key.String()); field == nil {
+			err = tokens.SkipValue()
+		} else {
+			err = field.read(tokens)
+		}
+		if err != nil {
+			return false
+		}
+	}
+}
+
+// read reads the value, in place of one that was read before.
+func (f *sentField) read(tokens *jsontext.Decoder) error {
+	*f = sentField{}
+	switch tokens.PeekKind() {
+	case jsontext.KindNull:
+		return tokens.SkipValue()
+	case jsontext.KindString:
+		token, err := tokens.ReadToken()
+		if err == nil {
+			f.text, f.given = token.String(), true
+		}
+		return err
+	default:
+		f.wrong = true
+		return tokens.SkipValue()
+	}
 }
 
 // bodyFault makes a client's fault of a body that could not be read to its end.
