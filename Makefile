@@ -8,13 +8,13 @@ export CGO_ENABLED ?= 0
 TESTFLAGS ?=
 FUZZTIME  ?= 20s
 # The packages in which more than one goroutine meets.
-RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./internal/jobs/... ./internal/registry/... ./internal/store/...
+RACE ?= ./internal/access/... ./internal/files/... ./internal/httpx/... ./internal/jobs/... ./internal/registry/... ./internal/store/... ./internal/web/...
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/rollcall
@@ -49,6 +49,11 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 .PHONY: demo
 demo: build ## serve the demo study on http://127.0.0.1:8080
 	bin/rollcall serve --demo
+
+.PHONY: screenshots
+screenshots: ## a picture of every page in SCREENSHOTS (bin/screenshots), in both themes and three widths
+	@scripts/install-test-needs.sh
+	@SCREENSHOTS=$(abspath $(or $(SCREENSHOTS),bin/screenshots)) go test -count=1 ./internal/web -run TestPagesInABrowser
 
 .PHONY: run
 run: build ## serve with ARGS, for example ARGS='--study-file juno.yaml'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that what the tests need is there: Go, PostgreSQL with its contributed extensions,
-# PgBouncer, an S3 server, and with the argument "race" a C compiler, which the race detector
+# PgBouncer, chromium, an S3 server, and with the argument "race" a C compiler, which the race detector
 # links with. Installs what apt-get can install, if it may; otherwise says precisely what to
 # install and fails. The tests start what they need: no service of the system is started.
 set -euo pipefail
@@ -77,6 +77,12 @@ if [ -n "$missing" ]; then
   missing=$(postgres_needs)
   [ -z "$missing" ] || fail "$why" "What apt-get installs here is too old or not enough; there is still no" "$missing" \
     "Packages of newer releases: https://wiki.postgresql.org/wiki/Apt"
+fi
+
+# internal/web looks for the same names.
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+if ! browser >/dev/null 2>&1; then
+  install "The tests walk through the pages in chromium; there is none." chromium fonts-dejavu-core
 fi
 
 scripts/build-s3-server.sh

@@ -21,6 +21,6 @@ const (
 func Codes() []fault.Code {
 	return []fault.Code{
 		NoRole, RoleNotAllowed, SignInFailed, SignInThrottled, TokenInvalid, TokenExpired, UserUnknown,
-		AssertionRefused,
+		AssertionRefused, SessionOver,
 	}
 }

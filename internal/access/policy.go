@@ -44,15 +44,15 @@ func allowanceOf(op Operation) allowance {
 	case ReadJobs:
 		return allowance{StudyRoles(), SiteRoles()}
 	default:
-		return allowance{}
+		return browserAllowance(op)
 	}
 }
 
 // Operations lists every operation, for tests that prove a table total.
 func Operations() []Operation {
-	return []Operation{
+	return append([]Operation{
 		WriteParticipants, WriteStudyLevel, ListParticipants, ReadParticipant, Extract, ReadJobs,
-	}
+	}, browserOperations()...)
 }
 
 // Principal is somebody whom [Service.Authenticate] has believed, with what they hold now.

@@ -12,6 +12,8 @@ type room struct {
 const (
 	aws        = "github.com/aws/aws-sdk-go-v2"
 	cel        = "cel.dev/cel-go"
+	cdproto    = "github.com/chromedp/cdproto"
+	chromedp   = "github.com/chromedp/chromedp"
 	gocloud    = "gocloud.dev"
 	goCmp      = "github.com/google/go-cmp"
 	goose      = "github.com/pressly/goose/v3"
@@ -121,10 +123,15 @@ var rooms = map[string]room{
 	},
 	"wire/openclinica": dialect,
 	"wire/mydatahelps": dialect,
+	"web": {
+		ours:    []string{"access", "audit", "fault", "httpx", "jobs", "registry"},
+		modules: []string{uuid, yaml},
+		guarded: []string{"html/template", "net/http"},
+	},
 	"cli": {
 		ours: []string{
 			"access", "audit", "config", "fault", "files", "httpx", "jobs", "registry", "segment",
-			"store", "store/postgres", "store/relational", "store/sqlite", "store/trail", "wire/mydatahelps", "wire/openclinica",
+			"store", "store/postgres", "store/relational", "store/sqlite", "store/trail", "web", "wire/mydatahelps", "wire/openclinica",
 		},
 		modules: []string{kong, prometheus, term, uuid},
 		guarded: []string{"net/http"},
@@ -154,7 +161,7 @@ var guardedStd = map[string]string{
 
 // A test file may import whatever its room may, the standard library, the modules below, and
 // any room but those that testsMayNot names. So the tests of a dialect run on the real store.
-var testModules = []string{aws, goCmp, jwt, kinOpenAPI, pgx, porcupine, rapid, testscript, uuid}
+var testModules = []string{aws, cdproto, chromedp, goCmp, jwt, kinOpenAPI, pgx, porcupine, rapid, testscript, uuid}
 
 // testsMayNot tells why a test of one room may not import another, "" if it may.
 func testsMayNot(from, to string) string {

@@ -31,6 +31,7 @@ func printTour(w io.Writer, base, dataDir string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\nRollcall's demo is running. Stop it with Ctrl-C; the data stays for the next start.\n\n")
 	fmt.Fprintf(&b, "  Address   %s\n", base)
+	fmt.Fprintf(&b, "  Browser   open the address and sign in as carla (a coordinator) or dana (a data manager)\n")
 	fmt.Fprintf(&b, "  Data      %s (delete the folder to begin anew)\n", dataDir)
 	fmt.Fprintf(&b, "  Password  %s, for every user\n\n", config.DemoPassword)
 	fmt.Fprintf(&b, "Users:\n\n")

@@ -18,6 +18,7 @@ type importCommand struct {
 	Study    string `required:"" placeholder:"OID" help:"The study's OID."`
 	Site     string `required:"" placeholder:"OID" help:"The site's OID."`
 	Register bool   `help:"Register the participants for Participate too."`
+	DryRun   bool   `help:"Tell what the file would do, and do nothing."`
 	serverFlags
 	File string `arg:"" name:"file.csv" help:"The CSV file; its first line names the columns, ParticipantID among them."`
 }
@@ -26,6 +27,8 @@ type importCommand struct {
 func (importCommand) Help() string {
 	return "Adds and updates the participants of the file, record by record, and writes what became of each to a log " +
 		"beside it: people.csv has people.log.csv. Exits with 1 if a record failed.\n\n" +
+		"With --dry-run nothing is written; people.preview.csv tells of each record whether it would be added, updated " +
+		"(and in which columns), left as it is, or fail, and why.\n\n" +
 		"The server keeps the file before it begins. Interrupting this command does not stop the import."
 }
 
@@ -47,7 +50,7 @@ func (c *importCommand) Run(ctx context.Context, con *console) error {
 		return err
 	}
 	state, err := cl.follow(ctx, job, func(j remoteJob) {
-		bar.show("importing", j.Progress, fmt.Sprintf(", %d records, %d failed", j.Rows, j.Failed))
+		bar.show(c.doing(), j.Progress, fmt.Sprintf(", %d records, %d failed", j.Rows, j.Failed))
 	})
 	if errors.Is(err, context.Canceled) {
 		return failed("interrupted; job %s goes on at the server", job)
@@ -56,7 +59,7 @@ func (c *importCommand) Run(ctx context.Context, con *console) error {
 		return err
 	}
 	bar.end()
-	log := logPath(c.File)
+	log := c.logPath()
 	if err := cl.download(ctx, job, log); err != nil {
 		if state.Status != jobCompleted {
 			return failed("job %s ended as %s: %s", job, state.Status, state.Message)
@@ -104,7 +107,7 @@ func (c *importCommand) upload(ctx context.Context, cl *client, file io.Reader, 
 	before, after := envelope.Bytes()[:head], envelope.Bytes()[head:]
 	counted := &countingReader{Reader: file, tell: func(read int64) { bar.show("sending", float64(read)/float64(size), "") }}
 	body := io.MultiReader(bytes.NewReader(before), counted, bytes.NewReader(after))
-	answer, err := cl.call(ctx, http.MethodPost, sitePath(c.Study, c.Site)+"/bulk"+registerQuery(c.Register), body,
+	answer, err := cl.call(ctx, http.MethodPost, sitePath(c.Study, c.Site)+"/bulk"+registerQuery(c.Register)+c.dryRunQuery(), body,
 		func(req *http.Request) {
 			req.ContentLength = int64(envelope.Len()) + size
 			req.Header.Set("Expect", "100-continue") // a refusal arrives before the file is sent
@@ -116,15 +119,39 @@ func (c *importCommand) upload(ctx context.Context, cl *client, file io.Reader, 
 	return jobIn(answer)
 }
 
+func (c *importCommand) dryRunQuery() string {
+	if c.DryRun {
+		return "&dryRun=y"
+	}
+	return ""
+}
+
 // logPath is where the log of an import goes: beside the file.
-func logPath(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) + ".log.csv" }
+func (c *importCommand) logPath() string {
+	ending := ".log.csv"
+	if c.DryRun {
+		ending = ".preview.csv"
+	}
+	return strings.TrimSuffix(c.File, filepath.Ext(c.File)) + ending
+}
+
+func (c *importCommand) doing() string {
+	if c.DryRun {
+		return "checking"
+	}
+	return "importing"
+}
 
 // report prints what became of the file.
 func (c *importCommand) report(con *console, job string, state remoteJob, log string) error {
 	if len(state.Ignored) > 0 {
 		fmt.Fprintf(con.Err, "columns that nobody reads: %s\n", strings.Join(state.Ignored, ", "))
 	}
-	fmt.Fprintf(con.Out, "%d records, %d done, %d failed; log: %s\n", state.Rows, state.Rows-state.Failed, state.Failed, log)
+	if c.DryRun {
+		fmt.Fprintf(con.Out, "%d records, %d would be done, %d would fail, nothing was written; log: %s\n", state.Rows, state.Rows-state.Failed, state.Failed, log)
+	} else {
+		fmt.Fprintf(con.Out, "%d records, %d done, %d failed; log: %s\n", state.Rows, state.Rows-state.Failed, state.Failed, log)
+	}
 	switch {
 	case state.Status != jobCompleted:
 		return failed("job %s ended as %s: %s", job, state.Status, state.Message).withHint("what was done until then is in %s", log)

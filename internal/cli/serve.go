@@ -29,6 +29,7 @@ type serveCommand struct {
 	TLSKey       string   `name:"tls-key" placeholder:"FILE" help:"Private key in PEM."`
 	databaseFlags
 	filesFlags
+	pagesFlags
 
 	LogFormat string `enum:"text,json" default:"text" help:"How log lines look: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" help:"The least level that is logged: debug, info, warn or error."`
@@ -136,7 +137,7 @@ func (c *serveCommand) check() error {
 	}{
 		{"shutdown-grace", c.ShutdownGrace, time.Millisecond}, {"shutdown-delay", c.ShutdownDelay, 0},
 		{"read-header-timeout", c.ReadHeaderTimeout, time.Millisecond}, {"stall-timeout", c.StallTimeout, time.Millisecond},
-		{"token-ttl", c.TokenTTL, time.Second},
+		{"token-ttl", c.TokenTTL, time.Second}, {"session-idle", c.SessionIdle, time.Minute}, {"session-lifetime", c.SessionLifetime, time.Minute},
 	} {
 		if limit.value < limit.least {
 			return wrong("--%s must be at least %s", limit.flag, limit.least)

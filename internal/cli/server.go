@@ -22,6 +22,7 @@ import (
 	"rollcall/internal/jobs"
 	"rollcall/internal/segment"
 	"rollcall/internal/store"
+	"rollcall/internal/web"
 	"rollcall/internal/wire/mydatahelps"
 	"rollcall/internal/wire/openclinica"
 )
@@ -33,6 +34,7 @@ type server struct {
 	con     *console
 	log     *slog.Logger
 	jobs    *jobs.Service
+	pages   *web.Pages
 	files   *place
 	metrics *prometheus.Registry
 }
@@ -54,18 +56,22 @@ func newServer(ctx context.Context, c *serveCommand, st store.Store, kept *place
 	s.jobs = jobs.NewService(jobs.Config{
 		Store: st, Registry: a.registry, Files: kept, Scrub: openclinica.Scrub, Node: node, Logger: log, Workers: c.JobWorkers, Observer: observer,
 		Kinds: map[string]jobs.Kind{
-			openclinica.BulkAddKind: openclinica.BulkAdd{},
-			openclinica.ExtractKind: openclinica.Extractor{Registry: a.registry},
-			segment.PassKind:        segment.Pass{Registry: a.registry},
+			openclinica.BulkAddKind:     openclinica.BulkAdd{},
+			openclinica.BulkPreviewKind: openclinica.BulkPreview{Registry: a.registry},
+			openclinica.ExtractKind:     openclinica.Extractor{Registry: a.registry},
+			segment.PassKind:            segment.Pass{Registry: a.registry},
 		},
 	})
+	if s.pages, err = newPages(s); err != nil {
+		return nil, err
+	}
 	return s, registerGauges(s.metrics, st)
 }
 
 // handler puts the routes together. Each dialect answers for its own part of the address space,
-// in its own words.
+// in its own words; what is nobody's is answered as a page to browsers.
 func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
-	root := httpx.NewMux(httpx.RenderMessage)
+	root := httpx.NewMux(s.pages.RenderFault)
 	httpx.Health{Check: s.ready, Stopping: stopping, Metrics: s.metrics}.Mount(root)
 
 	clinic := httpx.NewMux(openclinica.RenderUnknown)
@@ -74,7 +80,7 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 		root.Handle(prefix+"/", clinic)
 	}
 	root.Handle(openclinica.TokenPath, clinic)
-	root.Route("GET /openapi/openclinica.yaml", yamlFile(openclinica.OpenAPI()))
+	root.Route("GET "+openClinicaFile, yamlFile(openclinica.OpenAPI()))
 
 	projects := mydatahelps.New(mydatahelps.Config{
 		Registry: s.registry, Auth: s.access, Store: s.store, Now: s.con.now, RateLimit: s.command.RateLimit,
@@ -83,7 +89,13 @@ func (s *server) handler(stopping <-chan struct{}) (http.Handler, error) {
 	projects.Mount(administration)
 	root.Handle("/api/v1/", administration)
 	root.Handle("/identityserver/", administration)
-	root.Route("GET /openapi/mydatahelps.yaml", yamlFile(mydatahelps.OpenAPI()))
+	root.Route("GET "+myDataHelpsFile, yamlFile(mydatahelps.OpenAPI()))
+
+	pages := httpx.NewMux(s.pages.RenderFault)
+	s.pages.Mount(pages)
+	for _, address := range web.Addresses() {
+		root.Handle(address, pages)
+	}
 
 	counted, err := httpx.NewMetrics(s.metrics)
 	if err != nil {

@@ -41,6 +41,8 @@ const (
 	StepTaken  fault.Code = "jobStepTaken"  // the step has been committed before, or one before it has not
 	LeaseLost  fault.Code = "jobLeaseLost"  // the lease is not, or no longer, the job's
 
+	Repeated fault.Code = "jobRepeated" // the request has come before: there is a job with its repeat key
+
 	HeldElsewhere fault.Code = "jobHeld"          // another node works on the job
 	OutputChanged fault.Code = "jobOutputChanged" // somebody was taken out of the output since it was read
 )
@@ -68,6 +70,7 @@ type Job struct {
 	Output      string // key of the file that holds the whole output; "" while it is in parts
 	Lease       int64  // token of the last lease; 0 if no node has taken the job yet
 	Node        string // who holds, or last held, the lease
+	RepeatKey   string // under which SubmittedBy may send the same request again in this study; "": never
 	Held        bool   // whether the lease is alive by the database's clock
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -100,7 +103,8 @@ type Ending struct {
 // clock, which is the same for all.
 type Store interface {
 	// CreateJob stores a new job and remembers the events of its study with it. The job's Lease,
-	// Node, Held and Output are the store's business and are not looked at.
+	// Node, Held and Output are the store's business and are not looked at. fault.Conflict with
+	// Repeated, and nothing stored, if its submitter has a job with its RepeatKey in the study.
 	CreateJob(ctx context.Context, job *Job, events []audit.Event) error
 
 	// Job finds a job by its id.
@@ -108,6 +112,9 @@ type Store interface {
 
 	// Jobs lists jobs, newest first, without deleted ones.
 	Jobs(ctx context.Context, filter JobFilter) ([]*Job, error)
+
+	// RepeatedJob finds the job that somebody has submitted in a study under a repeat key.
+	RepeatedJob(ctx context.Context, study registry.StudyID, submittedBy, key string) (*Job, error)
 
 	// UnfinishedJobs lists every job that is queued or in progress, oldest first.
 	UnfinishedJobs(ctx context.Context) ([]*Job, error)

@@ -31,8 +31,12 @@ type Chunk struct {
 	Changes []registry.Change
 	AsOf    int64         // of the changes, see [registry.Group]
 	Events  []audit.Event // to be remembered with it, beside those of the changes
-	Rows    int64         // how many records or rows it covers
-	Cursor  []byte        // where to go on after it
+
+	// Rehearsal, if not nil, has the changes decided and not written, see registry.Batch.
+	Rehearsal *registry.Rehearsal
+
+	Rows   int64  // how many records or rows it covers
+	Cursor []byte // where to go on after it
 
 	// Output makes the text that the chunk adds to the job's output, and counts the records
 	// that failed. It is given one result for each change, or none of a group that was not decided

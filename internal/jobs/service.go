@@ -116,6 +116,12 @@ func (s *Service) Submit(ctx context.Context, job *Job, events ...audit.Event) e
 // deleted.
 func (s *Service) Job(ctx context.Context, id uuid.UUID) (*Job, error) { return s.Store.Job(ctx, id) }
 
+// Repeated finds the job of a request that has come before; fault NotFound with code [Unknown] if
+// it has not, or if its job was deleted.
+func (s *Service) Repeated(ctx context.Context, study registry.StudyID, submittedBy, key string) (*Job, error) {
+	return s.Store.RepeatedJob(ctx, study, submittedBy, key)
+}
+
 // Jobs lists jobs, newest first, without deleted ones.
 func (s *Service) Jobs(ctx context.Context, filter JobFilter) ([]*Job, error) {
 	return s.Store.Jobs(ctx, filter)

@@ -188,7 +188,7 @@ func mayBeOfOneRecord(err error) bool {
 func (w *shift) commit(chunk *Chunk) error {
 	return w.commitStep(chunk, &registry.Batch{
 		Group:  registry.Group{Changes: chunk.Changes, AsOf: chunk.AsOf},
-		Events: chunk.Events,
+		Events: chunk.Events, Rehearsal: chunk.Rehearsal,
 	}, nil)
 }
 

@@ -6,7 +6,7 @@ import (
 )
 
 // act decides the actions on a participant's record as such: remove, restore, lock, unlock,
-// withdraw and delete.
+// enroll, withdraw and delete.
 func (d *decision) act(c *Change) Result {
 	was := d.find(c.ID, c.Identifier)
 	if was == nil || (c.Profile.hidesRemoved && was.Status == StatusRemoved) {
@@ -19,6 +19,8 @@ func (d *decision) act(c *Change) Result {
 	switch c.Action {
 	case Withdraw:
 		return d.withdraw(c, was)
+	case Enroll:
+		return d.enroll(c, was)
 	case Delete:
 		return d.erase(c, was)
 	default:
@@ -69,6 +71,25 @@ func (d *decision) withdraw(c *Change, was *Participant) Result {
 	d.save(c, was, &now)
 	d.event(c, &now, audit.ParticipantWithdrawn, []audit.FieldChange{
 		{Field: "withdrawDate", New: d.before.Now.Format("2006-01-02T15:04:05.000000Z07:00")},
+	})
+	return Result{Done: Updated, Participant: &now}
+}
+
+// enroll marks that the participant has completed enrollment (decisions, Both: "when staff mark
+// it so"). Repeated, it changes nothing.
+func (d *decision) enroll(c *Change, was *Participant) Result {
+	if was.Enrolled {
+		return Result{Done: Unchanged, Participant: was}
+	}
+	if !was.Listed() {
+		return Result{Err: fault.New(fault.Conflict, ParticipantNotAvailable, "the participant is removed, locked or withdrawn").In(IdentifierField)}
+	}
+	now := *was
+	now.Enrolled, now.EnrolledAt = true, d.before.Now
+	d.save(c, was, &now)
+	d.event(c, &now, audit.ParticipantUpdated, []audit.FieldChange{
+		{Field: "enrolled", Old: yesNo(false), New: yesNo(true)},
+		{Field: "enrollmentDate", New: d.before.Now.Format("2006-01-02T15:04:05.000000Z07:00")},
 	})
 	return Result{Done: Updated, Participant: &now}
 }

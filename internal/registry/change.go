@@ -23,6 +23,7 @@ const (
 	Delete                 // erase it and every personal value about it
 	Revisit                // look again to which segments it belongs
 	Look                   // answer it as it is now, or nobody if it is gone
+	Enroll                 // mark that the participant has completed enrollment; never undone
 )
 
 // Edits is a set of new field values; "" clears a field. The zero value changes nothing.
@@ -92,7 +93,7 @@ type Change struct {
 	IfNew    Edits             // details for a participant who is added, where Edits has none
 	Register bool              // register for Participate
 	AddOnly  bool              // an existing participant is an error
-	Invite   bool              // queue an invitation if this adds the participant
+	Invite   bool              // queue an invitation if this adds the participant, or anyway if the profile invites the known
 
 	Invitation        *InvitationStatus
 	ExcludeFromExport *bool

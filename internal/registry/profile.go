@@ -36,6 +36,7 @@ type Profile struct {
 	phonesByNumber      bool // a phone number that differs in form alone is no change
 	writesWithdrawn     bool // a withdrawn participant can be updated
 	hidesRemoved        bool // a removed participant does not exist
+	invitesKnown        bool // an invitation is queued for somebody who is there already, too
 	secondaryIsCustom   bool // the secondary identifier is an alias for a custom field of that name
 }
 
@@ -102,8 +103,36 @@ var myDataHelps = Profile{
 	secondaryIsCustom: true,
 }
 
-// Staff work on records as such, not on their fields: they remove, restore, lock and unlock.
-var staff = Profile{Name: "staff", identifierLimit: 100}
+// Staff write every field there is, within what OpenClinica documents for its own and MyDataHelps
+// for the rest: what staff have written, a client of either API can send back. Unlike
+// OpenClinica's clients they write at study level too, move people between sites and invite who
+// is there already. A parent may answer for two children, so contacts need not be unclaimed.
+var staff = Profile{
+	Name: "staff",
+	Order: []Field{
+		FirstName, MiddleName, LastName, DateOfBirth, Gender, SecondaryID, HospitalNumber, Email, MobilePhone,
+		PreferredLanguage, TimeZone, UTCOffset, Street1, Street2, PostalCode, City, State, Country,
+		UnsubscribedFromEmails, UnsubscribedFromSms,
+	},
+	limits: [FieldCount]int{
+		FirstName: 35, LastName: 35, MiddleName: 35, SecondaryID: 35, Email: 255, MobilePhone: 40,
+		Street1: 155, Street2: 155, Country: 155, City: 155, State: 155, PostalCode: 35,
+		DateOfBirth: 10, HospitalNumber: 35, Gender: 1, PreferredLanguage: 255, TimeZone: 255, UTCOffset: 10,
+		UnsubscribedFromEmails: 5, UnsubscribedFromSms: 5,
+	},
+	forms: [FieldCount]func(string) (string, bool){
+		Email: emailForm, MobilePhone: ParsePhone, DateOfBirth: dateForm, Gender: genderForm,
+		UTCOffset: utcOffsetForm, UnsubscribedFromEmails: booleanForm, UnsubscribedFromSms: booleanForm,
+	},
+	identifierLimit:     30,
+	identifierBars:      "<>",
+	barsControls:        true,
+	trims:               true,
+	strictWhenGenerated: true,
+	movesBetweenSites:   true,
+	phonesByNumber:      true,
+	invitesKnown:        true,
+}
 
 // OpenClinica is the profile of OpenClinica's single and current bulk endpoints.
 func OpenClinica() *Profile { return &openClinica }
@@ -114,8 +143,11 @@ func OpenClinicaLegacy() *Profile { return &openClinicaLegacy }
 // MyDataHelps is the profile of MyDataHelps' participant administration API.
 func MyDataHelps() *Profile { return &myDataHelps }
 
-// Staff is the profile of changes that staff make to a record's status.
+// Staff is the profile of changes that staff make, in the browser or on the command line.
 func Staff() *Profile { return &staff }
+
+// IdentifierLimit is the greatest length of an identifier in Unicode characters.
+func (p *Profile) IdentifierLimit() int { return p.identifierLimit }
 
 // Limit is the greatest length of the field's value in Unicode characters.
 func (p *Profile) Limit(f Field) int { return p.limits[f] }

@@ -90,6 +90,10 @@ type Batch struct {
 	// its results are known. The progress commits with the batch. It may be asked again, and
 	// must have no effects.
 	Step func(results []Result) *JobStep
+
+	// Rehearsal, if not nil, has the batch decided and not written: what is answered is what
+	// would become of it. Its Step is saved all the same, its Events are not looked at.
+	Rehearsal *Rehearsal
 }
 
 // Apply makes the changes in order and answers one result for each. It returns when what was
@@ -102,6 +106,9 @@ func (s *Service) Apply(ctx context.Context, study StudyID, changes ...Change) (
 // a transaction, so that durability costs little under load; each still stands for itself: an
 // error of one never fails another.
 func (s *Service) ApplyBatch(ctx context.Context, study StudyID, batch *Batch) ([]Result, error) {
+	if batch.Rehearsal != nil {
+		return s.rehearse(ctx, study, batch)
+	}
 	return s.queueOf(study).do(ctx, batch)
 }
 
@@ -137,14 +144,13 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 			}
 		}
 	}
-	var seed [32]byte
-	rand.Read(seed[:]) // never fails: crypto/rand ends the program rather than return short
+	seed := drawSeed()
 	codes := s.codes.Draw(registrations)
 	var results [][]Result
 	var erased []ErasedName
 	err := s.store.InStudy(ctx, id, func(ctx context.Context, tx Tx) error {
 		now := s.Now()
-		out, err := s.decide(ctx, tx, now, seed, codes, groups)
+		out, err := s.decide(ctx, tx, now, seed, codes, groups, nil)
 		if err != nil {
 			return err
 		}
@@ -177,7 +183,15 @@ func (s *Service) commit(ctx context.Context, id StudyID, batches []*Batch) ([][
 	return results, err
 }
 
-func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byte, codes []FreshCode, groups []Group) (*Outcome, error) {
+// drawSeed draws what Decide draws all its randomness from.
+func drawSeed() (seed [32]byte) {
+	rand.Read(seed[:]) // never fails: crypto/rand ends the program rather than return short
+	return seed
+}
+
+func (s *Service) decide(
+	ctx context.Context, tx Tx, now time.Time, seed [32]byte, codes []FreshCode, groups []Group, r *Rehearsal,
+) (*Outcome, error) {
 	study, err := tx.Study(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read study: %w", err)
@@ -190,6 +204,7 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 		return &Outcome{Results: [][]Result{nil}}, nil
 	}
 	before := NewBefore(now, seed, counters, codes)
+	r.count(&before.Counters)
 	if before.Rules, err = s.rules.Rules(study); err != nil {
 		return nil, fmt.Errorf("make segment rules ready: %w", err)
 	}
@@ -201,6 +216,7 @@ func (s *Service) decide(ctx context.Context, tx Tx, now time.Time, seed [32]byt
 				return nil, fmt.Errorf("load participants: %w", err)
 			}
 			before.Learn(ask, known)
+			r.recall(before)
 		}
 		out := Decide(study, before, groups)
 		if out.Missing == nil {

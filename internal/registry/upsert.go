@@ -57,7 +57,7 @@ func (d *decision) check(c *Change) (*input, *fault.Error) {
 		return nil, ferr
 	}
 	if in.identifier == "" && c.ID == (ID{}) && !d.generates(c) {
-		return nil, fault.New(fault.Invalid, IdentifierMissing, "the participant identifier is missing").In(IdentifierField)
+		return nil, identifierMissing()
 	}
 	if in.edits, ferr = c.Profile.edits(&c.Edits); ferr != nil {
 		return nil, ferr
@@ -168,6 +168,19 @@ func (d *decision) invite(c *Change, p *Participant, fields []audit.FieldChange)
 	}
 	p.Invitation = InvitationPending
 	return append(fields, audit.FieldChange{Field: "invitationStatus", New: string(InvitationPending)})
+}
+
+// inviteKnown queues an invitation for somebody who is there already, where the profile does so.
+// Who has been invited, and whether they have come, stays as it is.
+func (d *decision) inviteKnown(c *Change, p *Participant, fields []audit.FieldChange) []audit.FieldChange {
+	if !c.Profile.invitesKnown || p.Invitation == InvitationPending || p.Invitation == InvitationApproved {
+		return fields
+	}
+	old, count := p.Invitation, len(fields)
+	if fields = d.invite(c, p, fields); len(fields) > count {
+		fields[count].Old = string(old)
+	}
+	return fields
 }
 
 // newParticipant makes the bare record that an add fills.
@@ -299,7 +312,7 @@ func (d *decision) update(c *Change, was *Participant, in *input) Result {
 			Field: SiteField, Old: d.study.SiteCode(was.Site), New: d.study.SiteCode(now.Site),
 		})
 	}
-	fields = d.apply(c, &now, in, fields)
+	fields = d.apply(c, &now, in, d.inviteKnown(c, &now, fields))
 	registers := c.Register && was.Participate == NotRegistered
 	if len(fields) == 0 && !registers {
 		return Result{Done: Unchanged, Participant: was}
@@ -365,6 +378,10 @@ func (d *decision) register(c *Change, now *Participant) {
 	d.event(c, now, audit.ParticipateRegistered, []audit.FieldChange{
 		{Field: "participateStatus", New: string(ParticipateCreated)},
 	})
+}
+
+func identifierMissing() *fault.Error {
+	return fault.New(fault.Invalid, IdentifierMissing, "the participant identifier is missing").In(IdentifierField)
 }
 
 func unknownParticipant() Result {

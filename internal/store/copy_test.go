@@ -84,6 +84,7 @@ func filled(t *testing.T, c store.Config, people int64) (store.Store, *registry.
 	}))
 	_, err = st.UseAssertion(ctx, "app", "jti", copyTime.Add(time.Hour), copyTime)
 	must(err)
+	must(st.BeginSession(ctx, &access.Session{Key: "key", Username: "dana", Stamp: "stamp", BegunAt: copyTime, Until: copyTime.Add(time.Hour)}, copyTime))
 	return st, study
 }
 

@@ -27,6 +27,7 @@ import (
 type Store interface {
 	registry.Store
 	access.Store
+	access.SessionStore
 	config.Store
 	jobs.Store
 
@@ -36,6 +37,24 @@ type Store interface {
 
 	// AuditEvents reads the audit trail, oldest first.
 	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
+
+	// ParticipantEvents reads the events about one participant, newest first, up to limit from
+	// before a number on; 0 begins with the newest.
+	ParticipantEvents(ctx context.Context, study registry.StudyID, id registry.ID, before int64, limit int) ([]audit.Event, error)
+
+	// RecentEvents reads up to limit of the last events of a study, newest first; with sites
+	// those about participants who are at one of them now.
+	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
+
+	// SearchEvents reads the events of a study that a search asks for, newest first.
+	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
+
+	// CheckNumbering looks at the numbers of all events of a study.
+	CheckNumbering(ctx context.Context, study registry.StudyID) (audit.Numbering, error)
+
+	// Tally counts a study's participants, and TallyVersion reads what its Version would be now.
+	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
+	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)
 
 	// ServerKey answers the server's own secret of that name and size in bytes. It is made the
 	// first time that anybody asks; every process gets the same.

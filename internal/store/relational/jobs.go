@@ -17,14 +17,14 @@ import (
 
 var jobInsertion = `INSERT INTO jobs (study_id, id, site_id, kind, state, submitted_by, role, dialect,
 	request_id, source_file, upload, size, params, parts, cursor, row_count, failed_count, error,
-	created_at, updated_at, started_at, completed_at) VALUES (` + "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22" + ")"
+	created_at, updated_at, started_at, completed_at, repeat_key) VALUES (` + "$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23" + ")"
 
 // jobColumns are what scanJob reads.
 func (db *DB) jobColumns() string {
 	return `study_id, id, site_id, kind, state, submitted_by, role, dialect,
 	request_id, source_file, upload, size, params, parts, cursor, row_count, failed_count, error,
 	output, lease_token, lease_node, lease_until > ` + db.engine.Clock() + ` AS held,
-	created_at, updated_at, started_at, completed_at`
+	created_at, updated_at, started_at, completed_at, repeat_key`
 }
 
 func (db *DB) selectJob() string { return "SELECT " + db.jobColumns() + " FROM jobs" }
@@ -35,7 +35,7 @@ func scanJob(row scanner) (*jobs.Job, error) {
 	var started, completed sql.NullInt64
 	err := row.Scan(&j.Study, &j.ID, &j.Site, &j.Kind, &j.State, &j.SubmittedBy, &j.Role, &j.Dialect,
 		&j.RequestID, &j.SourceFile, &j.Upload, &j.Size, &j.Params, &j.Parts, &j.Cursor, &j.Rows, &j.Failed, &j.Error,
-		&j.Output, &j.Lease, &j.Node, &j.Held, &created, &updated, &started, &completed)
+		&j.Output, &j.Lease, &j.Node, &j.Held, &created, &updated, &started, &completed, &j.RepeatKey)
 	j.CreatedAt, j.UpdatedAt = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
 	j.StartedAt, j.CompletedAt = timeOrZero(started), timeOrZero(completed)
 	return j, err
@@ -47,14 +47,44 @@ func (db *DB) CreateJob(ctx context.Context, j *jobs.Job, events []audit.Event) 
 		if err := t.mustExist(ctx); err != nil {
 			return t.fail("create a job", err)
 		}
+		if err := t.mustBeFirst(ctx, j); err != nil {
+			return t.fail("create a job", err)
+		}
 		_, err := t.w.Exec(ctx, jobInsertion, int64(j.Study), j.ID, int64(j.Site), j.Kind, string(j.State), j.SubmittedBy, j.Role, j.Dialect,
 			j.RequestID, j.SourceFile, j.Upload, j.Size, nullBytes(j.Params), j.Parts, nullBytes(j.Cursor), j.Rows, j.Failed, j.Error,
-			j.CreatedAt.UnixMicro(), j.UpdatedAt.UnixMicro(), nullTime(j.StartedAt), nullTime(j.CompletedAt))
+			j.CreatedAt.UnixMicro(), j.UpdatedAt.UnixMicro(), nullTime(j.StartedAt), nullTime(j.CompletedAt), j.RepeatKey)
 		if err == nil {
 			err = t.recordEvents(ctx, j.CreatedAt, events)
 		}
 		return t.fail("create a job", err)
 	})
+}
+
+// mustBeFirst answers jobs.Repeated if the job's request has come before. The transaction has the
+// study to itself, so that nobody comes in between.
+func (t *tx) mustBeFirst(ctx context.Context, j *jobs.Job) error {
+	if j.RepeatKey == "" {
+		return nil
+	}
+	_, found, err := queryOne(ctx, t.w, scanValue[string], "SELECT kind FROM jobs WHERE study_id = $1 AND submitted_by = $2 AND repeat_key = $3",
+		int64(t.study), j.SubmittedBy, j.RepeatKey)
+	if err == nil && found {
+		err = fault.New(fault.Conflict, jobs.Repeated, "the request has come before")
+	}
+	return err
+}
+
+// RepeatedJob implements jobs.Store.
+func (db *DB) RepeatedJob(ctx context.Context, study registry.StudyID, submittedBy, key string) (*jobs.Job, error) {
+	j, found, err := queryOne(ctx, db.engine.Read(), scanJob,
+		db.selectJob()+" WHERE study_id = $1 AND submitted_by = $2 AND repeat_key = $3 AND repeat_key <> ''", int64(study), submittedBy, key)
+	if err == nil && !found {
+		err = jobUnknown()
+	}
+	if err != nil {
+		return nil, db.engine.Classify("find a job by its request", err)
+	}
+	return j, nil
 }
 
 // mustExist answers StudyUnknown if the transaction's study does not exist.

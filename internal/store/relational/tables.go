@@ -83,11 +83,12 @@ func tables() []table {
 		{name: "jobs", keys: 2, columns: columnsOf(integer, "study_id", identity, "id", integer, "site_id",
 			text, "kind state submitted_by role dialect request_id source_file upload", integer, "size", bytesKind, "params",
 			integer, "parts output_parts", bytesKind, "cursor", integer, "row_count failed_count", text, "error output",
-			integer, "created_at updated_at started_at completed_at lease_token")},
+			integer, "created_at updated_at started_at completed_at lease_token", text, "repeat_key")},
 		{name: "job_output", keys: 3, page: 16, columns: columnsOf(integer, "study_id", identity, "job_id", integer, "part", bytesKind, "bytes")},
 		{name: "segment_members", keys: 3, columns: columnsOf(integer, "study_id", identity, "segment_id participant_id", integer, "added_at")},
 		{name: "invitations", keys: 2, columns: columnsOf(integer, "study_id", identity, "participant_id", text, "state", integer, "attempts queued_at updated_at")},
 		{name: "used_assertions", keys: 2, columns: columnsOf(text, "account jti", integer, "expires_at")},
+		{name: "sessions", keys: 2, columns: columnsOf(integer, "study_id", text, "session_key username stamp", integer, "begun_at until")},
 		{name: "erasures", keys: 2, columns: columnsOf(integer, "study_id", identity, "id", integer, "at", text, "people")},
 	}
 }

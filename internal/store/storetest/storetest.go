@@ -28,11 +28,18 @@ import (
 type Engine interface {
 	registry.Store
 	access.Store
+	access.SessionStore
 	config.Store
 	jobs.Store
 
 	RecordEvents(ctx context.Context, study registry.StudyID, at time.Time, events []audit.Event) error
 	AuditEvents(ctx context.Context, filter trail.Filter) ([]trail.Record, error)
+	ParticipantEvents(ctx context.Context, study registry.StudyID, id registry.ID, before int64, limit int) ([]audit.Event, error)
+	RecentEvents(ctx context.Context, study registry.StudyID, sites []registry.SiteID, limit int) ([]audit.Event, error)
+	CheckNumbering(ctx context.Context, study registry.StudyID) (audit.Numbering, error)
+	SearchEvents(ctx context.Context, study registry.StudyID, s audit.Search) ([]audit.Event, error)
+	TallyVersion(ctx context.Context, study registry.StudyID) (int64, error)
+	Tally(ctx context.Context, study registry.StudyID) (*registry.Tally, error)
 	ServerKey(ctx context.Context, name string, size int) ([]byte, error)
 	Ready(ctx context.Context) error
 	Check(ctx context.Context) ([]string, error)
@@ -64,9 +71,12 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"access codes", codeLaws},
 		{"counters", counterLaws},
 		{"audit", auditLaws},
+		{"overviews", overviewLaws},
+		{"searches of the trail", auditSearchLaws},
 		{"erasure", erasureLaws},
 		{"transactions", transactionLaws},
 		{"jobs", jobLaws},
+		{"repeated requests", repeatLaws},
 		{"steps", stepLaws},
 		{"leases", leaseLaws},
 		{"outputs", outputLaws},
@@ -76,6 +86,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 		{"people", peopleLaws},
 		{"assertions", assertionLaws},
 		{"sign-ins", signInLaws},
+		{"sessions", sessionLaws},
 		{"budgets", budgetLaws},
 		{"concurrency", concurrencyLaws},
 		{"durability", durabilityLaws},

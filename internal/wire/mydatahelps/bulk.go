@@ -35,11 +35,15 @@ func (a bulkAnswer) AppendJSON(to []byte) []byte {
 
 // postParticipants adds or updates many participants, all or none of them:
 //
-//	POST /participants?allowUpdate=
+//	POST /participants?allowUpdate=&dryRun=
 //
-// Spec "Bulk Add/Update Participants"; decisions, MyDataHelps 5.
+// With dryRun nothing is written: the answer is what would have been answered. Spec "Bulk Add/Update Participants"; decisions, MyDataHelps 5.
 func (a *API) postParticipants(w http.ResponseWriter, r *http.Request, v *visit) error {
 	allowUpdate, ferr := v.params.boolean("allowUpdate", false)
+	if ferr != nil {
+		return ferr
+	}
+	dryRun, ferr := v.params.boolean("dryRun", false)
 	if ferr != nil {
 		return ferr
 	}
@@ -57,9 +61,11 @@ func (a *API) postParticipants(w http.ResponseWriter, r *http.Request, v *visit)
 	if len(changes) == 0 {
 		return httpx.WriteJSON(w, http.StatusOK, answer)
 	}
-	results, err := a.registry.ApplyBatch(r.Context(), v.study.ID, &registry.Batch{
-		Group: registry.Group{Changes: changes, AllOrNothing: true},
-	})
+	batch := &registry.Batch{Group: registry.Group{Changes: changes, AllOrNothing: true}}
+	if dryRun {
+		batch.Rehearsal = &registry.Rehearsal{}
+	}
+	results, err := a.registry.ApplyBatch(r.Context(), v.study.ID, batch)
 	if err != nil {
 		return err
 	}

@@ -32,13 +32,16 @@ type bulkParams struct {
 	Register bool                  `json:"register"`
 	Contract registry.BulkContract `json:"contract"`
 	Ignored  []string              `json:"ignored,omitempty"` // columns that nobody reads
+	Source   string                `json:"source,omitempty"`  // key of a copy of the file that outlives the job for a while
 }
 
 // postBulk takes in a CSV file of participants and answers the uuid of the job that adds them:
 //
-//	POST /clinicaldata/studies/{study}/sites/{site}/participants/bulk?register=y|n
+//	POST /clinicaldata/studies/{study}/sites/{site}/participants/bulk?register=y|n&dryRun=y|n
 //
-// Spec 16.4. The file is durable before the uuid is answered.
+// Spec 16.4. The file is durable before the uuid is answered. With dryRun the job tells what the
+// file would do, record by record, and does nothing. The same request sent again under an
+// Idempotency-Key is answered with the first one's job.
 func (a *API) postBulk(w http.ResponseWriter, r *http.Request) error {
 	v, err := a.open(r, access.WriteParticipants, true)
 	if err != nil {
@@ -48,21 +51,30 @@ func (a *API) postBulk(w http.ResponseWriter, r *http.Request) error {
 	if err := checkBulk(v.study, params); err != nil {
 		return err
 	}
+	kind := BulkAddKind
+	if yes(r.URL.Query().Get("dryRun")) {
+		kind = BulkPreviewKind
+	}
+	repeat, err := repeatKey(r)
+	if err != nil {
+		return err
+	}
+	if first, err := a.repeated(r, v, repeat, kind, params.Register); first != nil || err != nil {
+		return a.answerJob(w, r, v, first, params.Register, err) // the file need not be sent again
+	}
 	name, key, size, err := a.receive(r)
 	if err != nil {
 		return err
 	}
 	job := &jobs.Job{
-		Kind: BulkAddKind, Study: v.study.ID, Site: v.siteID(), SubmittedBy: v.caller.Name, Role: string(v.role),
-		Dialect: dialect, RequestID: httpx.RequestID(r.Context()), SourceFile: name, Upload: key, Size: size,
+		Kind: kind, Study: v.study.ID, Site: v.siteID(), SubmittedBy: v.caller.Name, Role: string(v.role),
+		Dialect: dialect, RequestID: httpx.RequestID(r.Context()), SourceFile: name, Upload: key, Size: size, RepeatKey: repeat,
 	}
-	if err := a.submitBulk(r, v, job, params); err != nil {
-		if fault.KindOf(err) != fault.Unavailable { // else there may be a job all the same, or the file is swept
-			a.jobs.DropUpload(r.Context(), key)
-		}
-		return err
+	err = a.submitBulk(r, v, job, params)
+	if err != nil && fault.KindOf(err) != fault.Unavailable { // else there may be a job all the same, or the file is swept
+		a.jobs.DropUpload(r.Context(), key)
 	}
-	return writeText(w, "job uuid: "+job.ID.String())
+	return a.answerJob(w, r, v, job, params.Register, err)
 }
 
 // checkBulk holds what stands between the role and the file: Participate, and the legacy
@@ -99,6 +111,9 @@ func (a *API) submitBulk(r *http.Request, v *visit, job *jobs.Job, params bulkPa
 	params.Ignored = columns.ignored
 	if job.Params, err = json.Marshal(params); err != nil {
 		return fmt.Errorf("encode job parameters: %w", err)
+	}
+	if job.Kind == BulkPreviewKind {
+		return a.jobs.Submit(r.Context(), job) // nothing will be done that had to be remembered
 	}
 	return a.jobs.Submit(r.Context(), job, audit.Event{
 		Origin: v.origin(r), Action: audit.BulkSubmitted, Identifier: v.site.OID,

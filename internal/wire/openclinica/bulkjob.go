@@ -49,7 +49,7 @@ func (BulkAdd) Start(_ context.Context, job *jobs.Job, upload io.ReadSeeker) (jo
 	t := &bulkTask{columns: cols, reader: newRecordReader(upload, at)}
 	t.change = registry.Change{
 		Profile: registry.OpenClinica(), Place: registry.At(job.Site), Register: params.Register,
-		Origin: audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: dialect, RequestID: job.ID.String()},
+		Origin: audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: job.Dialect, RequestID: job.ID.String()},
 	}
 	if params.Contract == registry.BulkLegacy {
 		t.change.Profile = registry.OpenClinicaLegacy()
@@ -73,6 +73,16 @@ type logEntry struct {
 
 // Next implements [jobs.Task].Next.
 func (t *bulkTask) Next(_ context.Context, limit int) (*jobs.Chunk, error) {
+	chunk, entries, err := t.next(limit)
+	if err != nil {
+		return nil, err
+	}
+	chunk.Output = func(results []registry.Result) ([]byte, int64) { return bulkLog(entries, results) }
+	return chunk, nil
+}
+
+// next reads the records of the next chunk.
+func (t *bulkTask) next(limit int) (*jobs.Chunk, []logEntry, error) {
 	chunk := &jobs.Chunk{Changes: make([]registry.Change, 0, limit)}
 	entries := make([]logEntry, 0, limit)
 	start := t.reader.Position().Offset
@@ -82,7 +92,7 @@ func (t *bulkTask) Next(_ context.Context, limit int) (*jobs.Chunk, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read upload: %w", err)
+			return nil, nil, fmt.Errorf("read upload: %w", err)
 		}
 		if rec.Blank {
 			continue
@@ -98,15 +108,14 @@ func (t *bulkTask) Next(_ context.Context, limit int) (*jobs.Chunk, error) {
 		entries = append(entries, entry)
 	}
 	if t.reader.Position().Offset == start {
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	}
 	cursor, err := json.Marshal(t.reader.Position())
 	if err != nil {
-		return nil, fmt.Errorf("write cursor: %w", err)
+		return nil, nil, fmt.Errorf("write cursor: %w", err)
 	}
 	chunk.Rows, chunk.Cursor = int64(len(entries)), cursor
-	chunk.Output = func(results []registry.Result) ([]byte, int64) { return bulkLog(entries, results) }
-	return chunk, nil
+	return chunk, entries, nil
 }
 
 // bulkLog writes the log lines of a chunk: entries that have a change take the results in turn.

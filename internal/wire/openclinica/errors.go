@@ -21,6 +21,7 @@ const (
 	badPageNumber       fault.Code = "badPageNumber"
 	badPageSize         fault.Code = "badPageSize"
 	jobRunning          fault.Code = "jobRunning"
+	keyReused           fault.Code = "keyReused"  // an Idempotency-Key that stands for another request
 	jobForeign          fault.Code = "jobForeign" // somebody else's job
 	nothingToDownload   fault.Code = "nothingToDownload"
 	legacyNoParticipate fault.Code = "legacyNoParticipate" // the legacy page spells it differently
@@ -78,6 +79,8 @@ var commonWords = map[fault.Code]string{
 	access.RoleNotAllowed:            "noSufficientPrivileges",
 	jobs.Unknown:                     "invalidUuid",
 	jobs.NotRunning:                  "invalidUuid",
+	jobs.Repeated:                    "idempotencyKeyReused", // the job of the first was deleted meanwhile
+	keyReused:                        "idempotencyKeyReused",
 	requestMalformed:                 "malformedRequest",
 	fileNotSupported:                 "notSupportedFileFormat",
 	columnMissing:                    "missingParticipantID",

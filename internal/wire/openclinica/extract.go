@@ -57,9 +57,16 @@ func (a *API) postExtract(w http.ResponseWriter, r *http.Request) error {
 	if err := params.page(query); err != nil {
 		return err
 	}
+	repeat, err := repeatKey(r)
+	if err != nil {
+		return err
+	}
+	if first, err := a.repeated(r, v, repeat, ExtractKind, params.Register); first != nil || err != nil {
+		return a.answerJob(w, r, v, first, params.Register, err)
+	}
 	job := &jobs.Job{
 		Kind: ExtractKind, Study: v.study.ID, Site: v.siteID(), SubmittedBy: v.caller.Name,
-		Role: string(v.role), Dialect: dialect, RequestID: httpx.RequestID(r.Context()),
+		Role: string(v.role), Dialect: dialect, RequestID: httpx.RequestID(r.Context()), RepeatKey: repeat,
 	}
 	if job.Params, err = json.Marshal(params); err != nil {
 		return fmt.Errorf("encode job parameters: %w", err)
@@ -68,10 +75,7 @@ func (a *API) postExtract(w http.ResponseWriter, r *http.Request) error {
 		Origin: v.origin(r), Action: audit.ExtractRequested, Identifier: v.site.OID,
 		Fields: []audit.FieldChange{{Field: "accessCodes", New: strconv.FormatBool(params.Register)}},
 	})
-	if err != nil {
-		return err
-	}
-	return writeText(w, "job uuid: "+job.ID.String())
+	return a.answerJob(w, r, v, job, params.Register, err)
 }
 
 // page reads page_number and page_size, which are honoured only when one is sent.
@@ -128,7 +132,7 @@ func (k Extractor) Start(_ context.Context, job *jobs.Job, _ io.ReadSeeker) (job
 			return nil, fmt.Errorf("read cursor: %w", err)
 		}
 	}
-	t.origin = audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: dialect, RequestID: job.ID.String()}
+	t.origin = audit.Origin{Actor: job.SubmittedBy, Role: job.Role, Dialect: job.Dialect, RequestID: job.ID.String()}
 	return t, nil
 }
 

@@ -139,7 +139,7 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) error {
 		Progress: progress(job), IgnoredColumns: []string{},
 	}
 	var params bulkParams
-	if job.Kind == BulkAddKind && json.Unmarshal(job.Params, &params) == nil && params.Ignored != nil {
+	if isLog(job.Kind) && json.Unmarshal(job.Params, &params) == nil && params.Ignored != nil {
 		answer.IgnoredColumns = params.Ignored
 	}
 	return httpx.WriteJSON(w, http.StatusOK, answer)
@@ -262,8 +262,11 @@ func (a *attachment) begin() error {
 // what it holds, and when the job was made.
 func fileName(study *registry.Study, job *jobs.Job) string {
 	what := "Bulk Add Participants"
-	if job.Kind == ExtractKind {
+	switch job.Kind {
+	case ExtractKind:
 		what = "Participant Access Code"
+	case BulkPreviewKind:
+		what = "Bulk Add Participants Preview"
 	}
 	at := strings.Replace(job.CreatedAt.UTC().Format("2006-01-02-150405.000"), ".", "", 1)
 	return fmt.Sprintf("%s_%s_%sZ.csv", study.Identifier, what, at)

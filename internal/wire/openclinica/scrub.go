@@ -16,14 +16,14 @@ import (
 // they are. It is a [registry.Scrubber] that leaves the outputs of other kinds alone. Where the
 // text is none of ours it ends: better no file than a person who asked to be forgotten.
 func Scrub(kind string, to io.Writer, from io.Reader, erased []registry.ErasedName) (found bool, err error) {
-	if kind != BulkAddKind && kind != ExtractKind {
+	if !isLog(kind) && kind != ExtractKind {
 		_, err := io.Copy(to, from)
 		return false, err
 	}
 	known := nameErased(erased)
 	source := &heard{from: from}
 	lines := csv.NewReader(source)
-	if kind == BulkAddKind {
+	if isLog(kind) {
 		lines.FieldsPerRecord = strings.Count(bulkLogHeader, ",") + 1
 	}
 	lines.ReuseRecord = true
@@ -48,6 +48,9 @@ func Scrub(kind string, to io.Writer, from io.Reader, erased []registry.ErasedNa
 		}
 	}
 }
+
+// isLog tells whether the output of a kind of job has a line for each record of a file.
+func isLog(kind string) bool { return kind == BulkAddKind || kind == BulkPreviewKind }
 
 // heard remembers what was read until it is asked for it, and how reading failed.
 type heard struct {

@@ -124,7 +124,7 @@ func newWorldOn(t *testing.T, engine enginetest.Engine, options ...func(*jobs.Co
 	logger := slog.New(httpx.NewRedactingHandler(slog.NewJSONHandler(w.log, nil)))
 	with := jobs.Config{
 		Store: w.db, Registry: w.registry, Files: place, Scrub: Scrub, Logger: logger, Observer: jobsHeard{ended}, Workers: 1,
-		Kinds: map[string]jobs.Kind{BulkAddKind: BulkAdd{}, ExtractKind: Extractor{w.registry}},
+		Kinds: map[string]jobs.Kind{BulkAddKind: BulkAdd{}, BulkPreviewKind: BulkPreview{w.registry}, ExtractKind: Extractor{w.registry}},
 	}
 	for _, option := range options {
 		option(&with)
