@@ -29,8 +29,9 @@ type Task interface {
 // Chunk is a piece of a job's work that commits as a whole.
 type Chunk struct {
 	Changes []registry.Change
-	AsOf    int64         // of the changes, see [registry.Group]
-	Events  []audit.Event // to be remembered with it, beside those of the changes
+	AsOf    int64                    // see [registry.Group]
+	Looks   func() []registry.Change // see [registry.Group]
+	Events  []audit.Event            // to be remembered with it, beside those of the changes
 
 	// Rehearsal, if not nil, has the changes decided and not written, see registry.Batch.
 	Rehearsal *registry.Rehearsal

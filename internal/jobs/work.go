@@ -187,7 +187,7 @@ func mayBeOfOneRecord(err error) bool {
 // commit writes one chunk with the job's progress.
 func (w *shift) commit(chunk *Chunk) error {
 	return w.commitStep(chunk, &registry.Batch{
-		Group:  registry.Group{Changes: chunk.Changes, AsOf: chunk.AsOf},
+		Group:  registry.Group{Changes: chunk.Changes, AsOf: chunk.AsOf, Looks: chunk.Looks},
 		Events: chunk.Events, Rehearsal: chunk.Rehearsal,
 	}, nil)
 }

@@ -129,14 +129,25 @@ type Group struct {
 	// carries the result of the failing one, with its 1-based index.
 	AllOrNothing bool
 
-	// AsOf is for a group of nothing but Looks at participants who have been read already: the
+	// AsOf is for a group without changes, about participants who have been read already: the
 	// state of the study, see [Counters], in which they were. If the study still is in that
-	// state, and nobody else's batch is in the transaction, they are not looked at again, and the
-	// group has no results. 0: look in any case.
-	AsOf int64
+	// state, and nobody else's batch is in the transaction, there is nothing to decide, and the
+	// group has no results. Otherwise Looks, which must be set and have no effects, makes the
+	// changes that look at them again. 0: the group is decided as it is.
+	AsOf  int64
+	Looks func() []Change
 }
 
-// settled tells whether there is nothing to decide, see [Group].
+// settled tells whether there is nothing to decide, see [Group]; otherwise every group has its
+// changes.
 func settled(groups []Group, now *Counters) bool {
-	return len(groups) == 1 && groups[0].AsOf != 0 && groups[0].AsOf == now.State
+	if len(groups) == 1 && groups[0].AsOf != 0 && groups[0].AsOf == now.State {
+		return true
+	}
+	for i := range groups {
+		if g := &groups[i]; g.AsOf != 0 && g.Changes == nil {
+			g.Changes = g.Looks()
+		}
+	}
+	return false
 }

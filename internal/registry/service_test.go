@@ -288,7 +288,7 @@ func TestLooksAsOfAState(t *testing.T) {
 		look := registry.Change{Action: registry.Look, Profile: registry.OpenClinica(), ID: list.Contacts[0].ID}
 		results := func() []registry.Result {
 			t.Helper()
-			batch := &registry.Batch{Group: registry.Group{Changes: []registry.Change{look}, AsOf: list.State}}
+			batch := &registry.Batch{Group: registry.Group{AsOf: list.State, Looks: func() []registry.Change { return []registry.Change{look} }}}
 			results, err := r.ApplyBatch(t.Context(), r.study.ID, batch)
 			if err != nil {
 				t.Fatal(err)

@@ -159,7 +159,8 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 	if len(list.Contacts) == 0 {
 		return nil, io.EOF
 	}
-	chunk := &jobs.Chunk{AsOf: list.State, Changes: make([]registry.Change, 0, len(list.Contacts))}
+	chunk := &jobs.Chunk{AsOf: list.State}
+	shown := make([]registry.ID, 0, len(list.Contacts))
 	lines := make([][]string, 0, len(list.Contacts))
 	for i := range list.Contacts {
 		c := &list.Contacts[i]
@@ -177,9 +178,7 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 		}
 		lines = append(lines, line)
 		chunk.Rows++
-		chunk.Changes = append(chunk.Changes, registry.Change{
-			Action: registry.Look, Profile: registry.OpenClinica(), Origin: t.origin, ID: c.ID,
-		})
+		shown = append(shown, c.ID)
 		if t.params.Register && c.AccessCode != nil {
 			chunk.Events = append(chunk.Events, codeRead(t.origin, c.ID, c.Identifier))
 		}
@@ -187,8 +186,18 @@ func (t *extractTask) Next(ctx context.Context, limit int) (*jobs.Chunk, error) 
 	if chunk.Cursor, err = json.Marshal(t.at); err != nil {
 		return nil, fmt.Errorf("write cursor: %w", err)
 	}
+	chunk.Looks = func() []registry.Change { return t.looks(shown) }
 	chunk.Output = func(results []registry.Result) ([]byte, int64) { return t.text(lines, results), 0 }
 	return chunk, nil
+}
+
+// looks are the changes that look at people again.
+func (t *extractTask) looks(at []registry.ID) []registry.Change {
+	changes := make([]registry.Change, len(at))
+	for i, id := range at {
+		changes[i] = registry.Change{Action: registry.Look, Profile: registry.OpenClinica(), Origin: t.origin, ID: id}
+	}
+	return changes
 }
 
 // text writes the lines of those who are still at the site: somebody may have been erased,
