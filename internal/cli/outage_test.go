@@ -103,7 +103,7 @@ func TestNetworkCuts(t *testing.T) {
 		}
 		return verdict
 	})
-	b := l.submitBulk("Bcut", 5000)
+	b := l.submitBulk("Bcut", 15_000) // chunks grow while the clients pause
 	submitted.Store(true)
 	c.until("the job ends", func() bool { return l.hasEnded(b) })
 	c.until("the network has been cut often", func() bool { return commits.Load() > 250 })

@@ -161,7 +161,7 @@ var newsLaws = []law{
 		ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
 		defer cancel()
 		var group sync.WaitGroup
-		for range 4 {
+		for range 2 {
 			group.Go(func() {
 				for last := 0; last < writes-1; {
 					page, err := b.Query(ctx, b.study.ID, &registry.Query{
